@@ -1,0 +1,160 @@
+# sparktf: `make help` lists the commands. Each sets up what it needs, once, in this folder:
+#   .venv/       Python with everything in requirements-dev.txt
+#   .spark/      further Spark versions, for the tests
+#   .tools/      sbt's launcher
+# JDK 17, Python 3.10 to 3.13 and make are all that a machine must have.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+SBT_VERSION := $(shell sed -n 's/^sbt.version=//p' project/build.properties)
+
+# The Sparks of the tests beside .venv's own. build.sbt names the same ones.
+SPARKS := 3.5.9 4.0.5 4.1.4
+
+VENV := .venv/.installed
+PACKAGE := .venv/.sparktf
+LAUNCHER := .tools/sbt-launch-$(SBT_VERSION).jar
+SBT := java -Xmx2g -Xss4m -Dsbt.supershell=false -jar $(LAUNCHER)
+JARS := $(foreach scala,2.12 2.13,python/sparktf/jars/sparktf-tfrecord_$(scala)-$(VERSION).jar)
+JARS_BUILT := target/jars.built
+JVM_SOURCES := build.sbt pyproject.toml $(wildcard project/*.sbt project/*.scala) \
+  project/build.properties $(shell find jvm -path '*/src/main/*' -type f)
+SPARKS_INSTALLED := $(SPARKS:%=.spark/%/.installed)
+
+# A jar that was removed by hand is built again.
+ifneq ($(words $(wildcard $(JARS))),2)
+.PHONY: $(JARS_BUILT)
+endif
+
+# Executors must run the same Python as the driver, and a Spark of the user's own must not
+# take the place of the one that is tested.
+export PYSPARK_PYTHON := $(CURDIR)/.venv/bin/python
+export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
+unexport SPARK_HOME PYTHONPATH
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# $(call quietly,what it does,name of its log,command): one line, and the log if it fails.
+define quietly
+@echo "$(1) …"; mkdir -p target/logs; \
+  if ! { $(3); } >target/logs/$(2).log 2>&1 </dev/null; then \
+    tail -n 60 target/logs/$(2).log; \
+    echo "make: this failed: $(1). All it said: target/logs/$(2).log" >&2; exit 1; \
+  fi
+endef
+
+.PHONY: help
+help: ## This list
+	@echo 'Commands:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+	  | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+.PHONY: quickstart
+quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to TFRecord to a trained network (IMAGES=DIR: your own)
+	.venv/bin/python examples/quickstart.py $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
+
+# Everything runs, so that one go shows all failures; what has failed is named at the end.
+.PHONY: test
+test: lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## Format, lint, types, and all tests on every Spark
+	@failed=(); \
+	$(SBT) formatCheck jars testAll </dev/null || failed+=(sbt); \
+	echo '== Python tests on the Spark of .venv'; \
+	.venv/bin/python -m pytest $(ARGS) || failed+=(pytest); \
+	for spark in $(SPARKS); do \
+	  echo "== Python tests on Spark $$spark"; \
+	  PYTHONPATH="$(CURDIR)/.spark/$$spark" .venv/bin/python -m pytest $(ARGS) \
+	    || failed+=("pytest on $$spark"); \
+	done; \
+	if (($${#failed[@]})); then echo "make test: failed: $$(IFS=,; echo "$${failed[*]}")" >&2; exit 1; fi
+
+.PHONY: lint
+lint: $(PACKAGE) ## Python: format, lint and types, checked only
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+.PHONY: format
+format: $(VENV) $(LAUNCHER) ## Formats all sources, Scala and Python
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+	$(SBT) format </dev/null
+
+.PHONY: jars
+jars: $(JARS_BUILT) ## The data source's jars, for Scala 2.12 and 2.13, into python/sparktf/jars
+
+.PHONY: wheel
+wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
+	$(call quietly,Building the wheel,wheel,rm -rf dist && .venv/bin/pip wheel . \
+	  --no-deps --no-build-isolation --wheel-dir dist)
+	@for jar in $(notdir $(JARS)); do \
+	  unzip="$$(.venv/bin/python -m zipfile -l dist/*.whl)"; \
+	  grep -q "sparktf/jars/$$jar" <<<"$$unzip" || { echo "The wheel lacks $$jar" >&2; exit 1; }; \
+	done
+	@ls dist/*.whl
+
+.PHONY: bench
+bench: $(PACKAGE) $(JARS_BUILT) $(LAUNCHER) ## The benchmarks (ARGS=… goes to benchmarks/run.py)
+	.venv/bin/python benchmarks/run.py $(ARGS)
+
+.PHONY: sbt
+sbt: $(LAUNCHER) ## sbt, as a shell or with CMD="testSpark42"
+	$(SBT) $(if $(CMD),"$(CMD)" </dev/null)
+
+.PHONY: setup
+setup: $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## All of the set-up, without building or testing
+
+.PHONY: clean
+clean: ## Removes what was built; the set-up stays
+	rm -rf target dist project/target project/project jvm/*/target benchmarks/jmh/target \
+	  python/sparktf/jars .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse
+
+.PHONY: distclean
+distclean: clean ## Removes the set-up too
+	rm -rf .venv .spark .tools
+
+# ---------------------------------------------------------------- set-up and what is built
+
+.PHONY: java
+java:
+	@command -v java >/dev/null || { echo 'JDK 17 is needed, and there is no `java`.' >&2; exit 1; }
+	@major="$$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')"; \
+	if [ "$${major:-0}" -lt 17 ]; then \
+	  echo "JDK 17 is needed; \`java\` is $$(java -version 2>&1 | sed -n '/ version /p')." >&2; exit 1; \
+	fi
+
+$(VENV): requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo 'Python 3.10 to 3.13 is needed, and there is no `$(PYTHON)`.' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.10 to 3.13 is needed; \`$(PYTHON)\` is $$($(PYTHON) -V). \
+	PYTHON=… names another." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo '`$(PYTHON)` lacks its venv module (on Debian: the package python3-venv).' >&2; exit 1; }
+	$(call quietly,Setting up .venv with Spark and TensorFlow (once; one to three minutes),venv,\
+	  $(PYTHON) -m venv .venv && .venv/bin/pip install --no-deps -r requirements-dev.txt)
+	@touch $@
+
+$(PACKAGE): $(VENV) pyproject.toml
+	$(call quietly,Installing sparktf into .venv as it stands here,package,\
+	  .venv/bin/pip install --no-deps --no-build-isolation --editable .)
+	@touch $@
+
+.spark/%/.installed: | $(VENV)
+	$(call quietly,Setting up Spark $* for the tests (once; half a minute),spark-$*,\
+	  rm -rf .spark/$* && .venv/bin/pip install --target .spark/$* pyspark==$*)
+	@touch $@
+
+# Apache Ivy, which every pyspark has among its jars, fetches the launcher.
+$(LAUNCHER): project/build.properties | java $(VENV)
+	$(call quietly,Fetching sbt $(SBT_VERSION) (once),sbt-launch,\
+	  java -jar .venv/lib/python3*/site-packages/pyspark/jars/ivy-*.jar \
+	  -dependency org.scala-sbt sbt-launch $(SBT_VERSION) \
+	  -retrieve ".tools/[artifact]-[revision].[ext]")
+	@touch $@
+
+$(JARS_BUILT): $(JVM_SOURCES) | $(LAUNCHER)
+	$(call quietly,Building the data source (the first time two minutes),jars,$(SBT) jars)
+	@touch $@

@@ -1,0 +1,238 @@
+// The oldest Scala of each line that a supported Spark ships (3.5's own versions). The one 2.13 jar
+// runs on Spark 3.5 to 4.2, so it may use nothing that later 2.13 libraries added.
+val scala212 = "2.12.18"
+val scala213 = "2.13.8"
+
+val sparkBaseVersion = "3.5.9"
+
+// Test and benchmark references: the tf.Example messages as Google's compiler made them, and
+// TensorFlow's own Hadoop formats. Both were built with protobuf 3; 3.25 is the last of that line.
+val references = Seq(
+  "com.google.protobuf" % "protobuf-java" % "3.25.8",
+  "org.tensorflow" % "proto" % "1.15.0",
+  "org.tensorflow" % "tensorflow-hadoop" % "1.15.0" excludeAll ExclusionRule("org.apache.hadoop")
+)
+
+// Test libraries ask for later ones, and a compiler must not meet a library newer than itself.
+def scalaOf(version: String): Seq[ModuleID] =
+  Seq("scala-library", "scala-reflect").map("org.scala-lang" % _ % version)
+
+// pyproject.toml is where the version stands, once for the wheel and for the jars.
+ThisBuild / version := {
+  val Version = """version = "([^"]+)"""".r
+  IO.readLines(file("pyproject.toml"))
+    .collectFirst { case Version(v) => v }
+    .getOrElse(throw new MessageOnlyException("pyproject.toml has no line `version = \"…\"`"))
+}
+ThisBuild / organization := "io.github.sparktf"
+ThisBuild / organizationName := "sparktf contributors"
+ThisBuild / homepage := Some(url("https://github.com/sparktf/sparktf"))
+ThisBuild / licenses := Seq("Apache-2.0" -> url("https://www.apache.org/licenses/LICENSE-2.0.txt"))
+ThisBuild / scmInfo := Some(
+  ScmInfo(
+    url("https://github.com/sparktf/sparktf"),
+    "scm:git:https://github.com/sparktf/sparktf.git"
+  )
+)
+ThisBuild / developers := List(
+  Developer("sparktf", "sparktf contributors", "", url("https://github.com/sparktf"))
+)
+ThisBuild / versionScheme := Some("early-semver")
+ThisBuild / scalaVersion := scala213
+
+// One Spark at a time: each test JVM takes up to 2 GiB and all cores.
+Global / concurrentRestrictions += Tags.limit(Tags.ForkedTestGroup, 1)
+
+val lints = Seq("-encoding", "UTF-8", "-deprecation", "-feature", "-unchecked", "-Xfatal-warnings")
+
+def unusedImports(scalaBinary: String): String =
+  if (scalaBinary == "2.12") "-Ywarn-unused:imports" else "-Wunused:imports"
+
+// ------------------------------------------------------------------ the data source, two jars
+
+val suites = file("jvm/tfrecord/src/test").getAbsoluteFile
+
+lazy val tfrecord = (projectMatrix in file("jvm/tfrecord"))
+  .jvmPlatform(scalaVersions = Seq(scala213, scala212))
+  .settings(
+    name := "sparktf-tfrecord",
+    description := "TFRecord files as a data source of Apache Spark",
+    // Spark brings the Scala library, so the published POM has no dependency to resolve.
+    autoScalaLibrary := false,
+    libraryDependencies += "org.apache.spark" %% "spark-sql" % sparkBaseVersion % Provided,
+    scalacOptions ++= lints ++ Seq("-release", "8", unusedImports(scalaBinaryVersion.value)),
+    Compile / packageBin / mappings += file("LICENSE").getAbsoluteFile -> "META-INF/LICENSE",
+    // Scaladoc cannot follow a link into Spark's classes, which is no fault of the sources.
+    Compile / doc / scalacOptions -= "-Xfatal-warnings",
+    // The tests run on the packaged jars, once per Spark: here they are formatted only.
+    Test / unmanagedSourceDirectories += suites / "scala-mllib",
+    Test / compile / sources := Nil,
+    Test / definedTests := Nil
+  )
+
+// ------------------------------------------------------------------ the tests, one row per Spark
+
+// What Spark's own launcher opens on Java 17 (its JavaModuleOptions).
+val openedPackages = Seq(
+  "java.lang",
+  "java.lang.invoke",
+  "java.lang.reflect",
+  "java.io",
+  "java.net",
+  "java.nio",
+  "java.util",
+  "java.util.concurrent",
+  "java.util.concurrent.atomic",
+  "sun.nio.ch",
+  "sun.nio.cs",
+  "sun.security.action",
+  "sun.util.calendar"
+).map(name => s"--add-opens=java.base/$name=ALL-UNNAMED")
+
+// The folders of jars that pyspark brings. (A file in project/ would be the usual place for these
+// lines, and would make a fresh machine compile a compiler bridge for the build alone: 30 seconds.)
+def jarsOfSpark(version: String): File =
+  file(".spark").getAbsoluteFile / version / "pyspark" / "jars"
+
+def jarsOfVenv: File = {
+  val lib = file(".venv").getAbsoluteFile / "lib"
+  (lib * "python3*" / "site-packages" / "pyspark" / "jars").get.headOption
+    .getOrElse(lib / "python3" / "site-packages" / "pyspark" / "jars")
+}
+
+/** The jars of `folder` in the order of their names: every run has the same class path. */
+def jarsIn(folder: File): Seq[File] = {
+  val jars = (folder * "*.jar").get.sortBy(_.getName)
+  if (jars.isEmpty) {
+    throw new MessageOnlyException(s"No Spark jars in $folder: `make setup` puts them there.")
+  }
+  jars
+}
+
+/**
+ * The suites of jvm/tfrecord/src/test, compiled against one Spark and run on it with the packaged
+ * jar. `sparkJars` is the folder of that Spark's jars; without one they come from Maven.
+ */
+def sparkTests(id: String, spark: String, scala: String, sparkJars: Option[File]): Project = {
+  val sparkFromMaven = "org.apache.spark" %% "spark-sql" % spark % Test
+  Project(id, file(s"jvm/tfrecord/target/$id"))
+    .disablePlugins(ScalafmtPlugin) // five rows share their sources: see the alias `format`
+    .settings(
+      publish / skip := true,
+      scalaVersion := scala,
+      autoScalaLibrary := false,
+      libraryDependencies ++= references.map(_ % Test) ++ Seq(
+        "org.scalatest" %% "scalatest" % "3.2.19" % Test,
+        "org.scalacheck" %% "scalacheck" % "1.18.1" % Test
+      ) ++ (if (sparkJars.isEmpty) Seq(sparkFromMaven) else Nil),
+      dependencyOverrides ++= scalaOf(scala),
+      scalacOptions ++= lints ++ Seq(
+        "-Wconf:cat=deprecation:s", // what one Spark deprecates, another cannot yet replace
+        unusedImports(scalaBinaryVersion.value)
+      ),
+      // The tests' own libraries first: Spark's jars may hold older ones of the same name.
+      Test / externalDependencyClasspath := {
+        val jar = (tfrecord.jvm(scala) / Compile / packageBin).value
+        val fromMaven = (Test / managedClasspath).value
+        val ownLibraries =
+          if (sparkJars.isEmpty) fromMaven
+          else fromMaven.filterNot(_.data.getName.startsWith("scala-library"))
+        ownLibraries ++ Attributed.blankSeq(jar +: sparkJars.toSeq.flatMap(jarsIn))
+      },
+      Test / unmanagedSourceDirectories := {
+        val hasMllib = sparkJars.toSeq.flatMap(jars => (jars * "spark-mllib_*.jar").get).nonEmpty
+        Seq(suites / "scala", suites / "java") ++
+          (if (hasMllib) Seq(suites / "scala-mllib") else Nil)
+      },
+      Test / unmanagedResourceDirectories := Seq(suites / "resources"),
+      Test / fork := true,
+      Test / parallelExecution := false,
+      Test / testOptions += Tests.Argument(TestFrameworks.ScalaTest, "-oDSI"),
+      Test / javaOptions ++= openedPackages ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
+      Test / forkOptions := {
+        val folder = target.value / "work" // takes spark-warehouse and the like
+        IO.createDirectory(folder)
+        (Test / forkOptions).value.withWorkingDirectory(folder)
+      }
+    )
+}
+
+lazy val spark35_212 = sparkTests("spark35_212", "3.5.9", scala212, Some(jarsOfSpark("3.5.9")))
+lazy val spark35_213 = sparkTests("spark35_213", "3.5.9", scala213, None) // has no spark-mllib
+lazy val spark40 = sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.0.5")))
+lazy val spark41 = sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")))
+lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv))
+
+// `root/test` would mix what the rows say. This goes row by row, and on to the next after a failure.
+val testRows = Command.command("testRows") { state =>
+  val failed = Seq(spark35_212, spark35_213, spark40, spark41, spark42).filterNot { row =>
+    state.log.info(s"== Tests of ${row.id}")
+    Project.runTask(row / Test / test, state).exists { case (_, result) => result.toEither.isRight }
+  }
+  if (failed.isEmpty) state
+  else {
+    state.log.error(s"Tests failed: ${failed.map(_.id).mkString(", ")}")
+    state.fail
+  }
+}
+
+// ------------------------------------------------------------------ benchmarks in memory
+
+lazy val benchmarkJars = taskKey[Unit]("Copies the jars that benchmarks/run.py gives to Spark")
+
+lazy val jmh = (project in file("benchmarks/jmh"))
+  .enablePlugins(JmhPlugin)
+  .dependsOn(tfrecord.jvm(scala213))
+  .settings(
+    publish / skip := true,
+    autoScalaLibrary := false,
+    libraryDependencies ++= references :+ "org.apache.spark" %% "spark-sql" % sparkBaseVersion,
+    dependencyOverrides ++= scalaOf(scala213),
+    scalacOptions ++= lints :+ unusedImports(scalaBinaryVersion.value),
+    Jmh / javaOptions ++= openedPackages,
+    // For the benchmarks through Spark, which run in a Spark of their own.
+    benchmarkJars := {
+      val folder = file("benchmarks/target/jars")
+      IO.delete(folder)
+      val references = (Runtime / managedClasspath).value.map(_.data).filter { jar =>
+        Seq("protobuf-java-3", "proto-1.15", "tensorflow-hadoop").exists(jar.getName.startsWith)
+      }
+      (references :+ (Compile / packageBin).value).foreach { jar =>
+        IO.copyFile(jar, folder / jar.getName)
+      }
+    }
+  )
+
+// ------------------------------------------------------------------ all together
+
+lazy val copyJars = taskKey[Unit]("Copies the data source's jars into the Python package")
+
+lazy val root = (project in file("."))
+  .aggregate(tfrecord.projectRefs: _*)
+  .aggregate(spark35_212, spark35_213, spark40, spark41, spark42, jmh)
+  .settings(
+    publish / skip := true,
+    commands += testRows,
+    copyJars := {
+      val jar213 = (tfrecord.jvm(scala213) / Compile / packageBin).value
+      val jar212 = (tfrecord.jvm(scala212) / Compile / packageBin).value
+      val folder = baseDirectory.value / "python" / "sparktf" / "jars"
+      IO.delete((folder * "*.jar").get) // a change of version leaves none of the old ones
+      Seq(jar213, jar212).foreach(jar => IO.copyFile(jar, folder / jar.getName))
+    }
+  )
+
+addCommandAlias("jars", "root/copyJars")
+addCommandAlias("testAll", "Test/compile; testRows")
+addCommandAlias("testSpark35_212", "spark35_212/test")
+addCommandAlias("testSpark35_213", "spark35_213/test")
+addCommandAlias("testSpark40", "spark40/test")
+addCommandAlias("testSpark41", "spark41/test")
+addCommandAlias("testSpark42", "spark42/test")
+
+// Not `scalafmtAll`: it would let the two rows of the data source write the same files at once.
+addCommandAlias("format", "tfrecord/scalafmt; tfrecord/Test/scalafmt; jmh/scalafmt; scalafmtSbt")
+addCommandAlias(
+  "formatCheck",
+  "tfrecord/scalafmtCheck; tfrecord/Test/scalafmtCheck; jmh/scalafmtCheck; scalafmtSbtCheck"
+)

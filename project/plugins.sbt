@@ -1,0 +1,3 @@
+addSbtPlugin("com.eed3si9n" % "sbt-projectmatrix" % "0.11.0")
+addSbtPlugin("org.scalameta" % "sbt-scalafmt" % "2.6.2")
+addSbtPlugin("pl.project13.scala" % "sbt-jmh" % "0.4.8")
