@@ -1,0 +1,55 @@
+package io.sparktf.tfrecord
+
+/** A growing byte buffer with [[WireFormat.Slack]] bytes behind its content. */
+private[tfrecord] final class ByteSink {
+  private[this] var buffer = new Array[Byte](256)
+  private[this] var length = 0
+
+  def bytes: Array[Byte] = buffer
+  def size: Int = length
+
+  def clear(): Unit = length = 0
+
+  def skip(count: Int): Unit = {
+    reserve(count)
+    length += count
+  }
+
+  def append(source: Array[Byte], offset: Int, count: Int): Unit = {
+    reserve(count)
+    System.arraycopy(source, offset, buffer, length, count)
+    length += count
+  }
+
+  def appendByte(value: Int): Unit = {
+    reserve(1)
+    buffer(length) = value.toByte
+    length += 1
+  }
+
+  def appendVarint(value: Long): Unit = {
+    reserve(WireFormat.MaxVarintBytes)
+    length = WireFormat.writeVarint(buffer, length, value)
+  }
+
+  private def reserve(count: Int): Unit =
+    buffer = GrowingBuffer.ensure(buffer, length, count.toLong + WireFormat.Slack)
+}
+
+private[tfrecord] object GrowingBuffer {
+  // The largest array that JVMs allocate, rounded down to words as Spark's rows need it.
+  final val MaxSize = Int.MaxValue - 15
+
+  /** `buffer`, or a larger copy of its first `used` bytes with room for `more`. */
+  def ensure(buffer: Array[Byte], used: Int, more: Long): Array[Byte] = {
+    val needed = used + more
+    if (needed <= buffer.length) return buffer
+    if (needed > MaxSize) {
+      throw new MalformedMessageException(
+        s"a record or row of $needed bytes exceeds the largest that a JVM can hold ($MaxSize)")
+    }
+    val grown = new Array[Byte](math.min(MaxSize.toLong, math.max(needed, 2L * buffer.length)).toInt)
+    System.arraycopy(buffer, 0, grown, 0, used)
+    grown
+  }
+}

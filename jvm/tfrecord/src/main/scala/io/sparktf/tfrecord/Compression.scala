@@ -1,0 +1,150 @@
+package io.sparktf.tfrecord
+
+import java.io.{ByteArrayInputStream, InputStream, SequenceInputStream}
+import java.util.Locale
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.Path
+import org.apache.hadoop.io.compress.{CompressionCodec, CompressionCodecFactory, DefaultCodec, GzipCodec}
+import org.apache.hadoop.io.compress.zlib.{ZlibCompressor, ZlibFactory}
+import org.apache.hadoop.util.ReflectionUtils
+
+/** Finds codecs by the names that users give, and opens files through them. */
+private[tfrecord] object Compression {
+  // Hadoop reads compressed files through buffers of this size; its default of 4 KiB spends more
+  // on calls than on inflating.
+  private val BufferSize = 64 * 1024
+  private val HeadSize = RecordReader.HeaderSize
+
+  private val tensorFlowCodecs: Set[Class[_]] = Set(classOf[GzipCodec], classOf[DefaultCodec])
+
+  /** Whether TensorFlow's own TFRecordDataset reads what the codec writes. */
+  def isReadByTensorFlow(codec: Class[_ <: CompressionCodec]): Boolean = tensorFlowCodecs(codec)
+
+  /** Whether the codec takes zlib's levels. */
+  def hasLevels(codec: Class[_ <: CompressionCodec]): Boolean = isReadByTensorFlow(codec)
+
+  /**
+   * The codec that an option names, or None for no compression.
+   *
+   * @throws IllegalArgumentException naming the option and what it may be
+   */
+  def codecOf(
+      option: String, name: String, conf: Configuration): Option[Class[_ <: CompressionCodec]] =
+    name.toLowerCase(Locale.ROOT) match {
+      case "none" | "uncompressed" => None
+      case "gzip" => Some(classOf[GzipCodec])
+      case "zlib" | "deflate" => Some(classOf[DefaultCodec])
+      case _ => Some(hadoopCodec(option, name, conf))
+    }
+
+  private def hadoopCodec(
+      option: String, name: String, conf: Configuration): Class[_ <: CompressionCodec] = {
+    val byName = new CompressionCodecFactory(conf).getCodecClassByName(name)
+    if (byName != null) return byName
+    val byClass =
+      try conf.getClassByName(name)
+      catch {
+        case _: ClassNotFoundException => throw new IllegalArgumentException(
+          s"The option `$option` of the tfrecord source is '$name', which is no codec: use none, " +
+            "gzip, zlib (or deflate), or the name or class of a Hadoop codec on the class path")
+      }
+    if (!classOf[CompressionCodec].isAssignableFrom(byClass)) {
+      throw new IllegalArgumentException(
+        s"The option `$option` of the tfrecord source names ${byClass.getName}, " +
+          s"which is no ${classOf[CompressionCodec].getName}")
+    }
+    byClass.asSubclass(classOf[CompressionCodec])
+  }
+
+  /**
+   * Opens a file's frames. Under `auto` a codec is chosen by the file's extension, and where that
+   * names none by the file's first bytes.
+   */
+  def open(file: Path, conf: Configuration, options: TFRecordOptions): RecordReader = {
+    val fs = file.getFileSystem(conf)
+    val in = fs.open(file)
+    try {
+      val codec = options.readCodec match {
+        case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(file))
+        case TFRecordOptions.FixedCodec(chosen) => chosen.map(instance(_, conf))
+      }
+      val detect = codec.isEmpty && options.readCodec == TFRecordOptions.AutoCodec
+      val head = if (detect) readHead(in) else Array.emptyByteArray
+      codec.orElse(if (detect) codecByMagic(head, conf) else None) match {
+        case Some(c) =>
+          val source =
+            if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
+          val inflated = createStream(file, c, source, conf)
+          new RecordReader(inflated, Array.emptyByteArray, file.toString, -1, options.verifyChecksum)
+        case None =>
+          val size = fs.getFileStatus(file).getLen
+          new RecordReader(in, head, file.toString, size, options.verifyChecksum)
+      }
+    } catch {
+      case e: Throwable =>
+        in.close()
+        throw e
+    }
+  }
+
+  private def createStream(
+      file: Path, codec: CompressionCodec, in: InputStream, conf: Configuration): InputStream =
+    try codec.createInputStream(in)
+    catch {
+      case e: java.io.IOException => throw new CorruptTFRecordException(
+        s"$file: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
+          s"`${TFRecordOptions.Compression}` says it is: ${e.getMessage}", e)
+    }
+
+  private def instance(codec: Class[_ <: CompressionCodec], conf: Configuration): CompressionCodec =
+    ReflectionUtils.newInstance(codec, conf)
+
+  private def readHead(in: InputStream): Array[Byte] = {
+    val head = new Array[Byte](HeadSize)
+    var size = 0
+    var read = 0
+    while (size < HeadSize && read >= 0) {
+      read = in.read(head, size, HeadSize - size)
+      if (read > 0) size += read
+    }
+    java.util.Arrays.copyOf(head, size)
+  }
+
+  /**
+   * The codec whose magic bytes `head` begins with. A record's length may look like them (35615
+   * begins as gzip does), but then it is followed by its own checksum.
+   */
+  private def codecByMagic(head: Array[Byte], conf: Configuration): Option[CompressionCodec] =
+    if (head.length < 2 || isFrameHeader(head)) {
+      None
+    } else {
+      val first = head(0) & 0xff
+      val second = head(1) & 0xff
+      if (first == 0x1f && second == 0x8b) Some(instance(classOf[GzipCodec], conf))
+      // RFC 1950: deflate with a window of 32 KiB, and the two bytes are a multiple of 31.
+      else if (first == 0x78 && (first * 256 + second) % 31 == 0) {
+        Some(instance(classOf[DefaultCodec], conf))
+      } else None
+    }
+
+  private def isFrameHeader(head: Array[Byte]): Boolean =
+    head.length == HeadSize && {
+      val padded = java.util.Arrays.copyOf(head, HeadSize + WireFormat.Slack)
+      WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))
+    }
+
+  /** Sets zlib's level for the writes of a job. */
+  def setLevel(conf: Configuration, level: Int): Unit =
+    // The constants begin with the levels 0 to 9, some under names of their own.
+    ZlibFactory.setCompressionLevel(conf, ZlibCompressor.CompressionLevel.values()(level))
+
+  /** The configuration for reading: as given, with buffers of a useful size. */
+  def readConf(conf: Configuration): Configuration = {
+    val copy = new Configuration(conf)
+    if (copy.getInt("io.file.buffer.size", 0) < BufferSize) {
+      copy.setInt("io.file.buffer.size", BufferSize)
+    }
+    copy
+  }
+}

@@ -1,0 +1,214 @@
+package io.sparktf.tfrecord
+
+import WireFormat._
+
+/**
+ * Rewrites a valid but unusual serialized tf.Example into the layout of protobuf's own writers:
+ * lists packed, key before value, split messages merged, unknown fields dropped, lengths minimal.
+ * The fast path then reads every Example by the rules of that one layout.
+ *
+ * The rules are protobuf's: repeated lists of a Feature are joined, and a list of another kind
+ * replaces what came before it (oneof); a value that is repeated within a map entry merges;
+ * duplicate entries of a key are kept in order, so that the last one wins.
+ *
+ * A message that protobuf would not parse is a [[MalformedMessageException]] that says where.
+ */
+private[tfrecord] final class ExampleNormalizer {
+  private[this] val entries = new ByteSink
+  private[this] val key = new ByteSink
+  private[this] val values = new ByteSink
+  private[this] var kind = 0
+
+  private[this] var bytes: Array[Byte] = _
+  private[this] var origin = 0
+  // Of the varint and of the field that were read last.
+  private[this] var varint = 0L
+  private[this] var contentSize = 0
+
+  /** The normalized message, from [[start]] to [[end]]; valid until the next call. */
+  def buffer: Array[Byte] = entries.bytes
+  def start: Int = HeaderRoom - headerSize
+  def end: Int = entries.size
+
+  private[this] final val HeaderRoom = 8
+  private[this] var headerSize = 0
+
+  def normalize(record: Array[Byte], recordStart: Int, recordEnd: Int): Unit = {
+    bytes = record
+    origin = recordStart
+    entries.clear()
+    entries.skip(HeaderRoom)
+    eachField(recordStart, recordEnd) { (field, wireType, from, to) =>
+      if (field == 1 && wireType == LengthDelimited) features(from, to)
+    }
+    val length = entries.size - HeaderRoom
+    headerSize = if (length == 0) 0 else 1 + varintSize(length)
+    if (length > 0) {
+      entries.bytes(HeaderRoom - headerSize) = Field1
+      writeVarint(entries.bytes, HeaderRoom - headerSize + 1, length)
+    }
+    bytes = null
+  }
+
+  private def features(start: Int, end: Int): Unit =
+    eachField(start, end) { (field, wireType, from, to) =>
+      if (field == 1 && wireType == LengthDelimited) entry(from, to)
+    }
+
+  private def entry(start: Int, end: Int): Unit = {
+    key.clear()
+    values.clear()
+    kind = 0
+    eachField(start, end) { (field, wireType, from, to) =>
+      if (wireType == LengthDelimited) {
+        if (field == 1) {
+          key.clear()
+          key.append(bytes, from, to - from)
+        } else if (field == 2) {
+          feature(from, to)
+        }
+      }
+    }
+    // Tag, length and packed tag, length around the values; none where the Feature is empty.
+    val packed = kind == FloatList || kind == Int64List
+    val listLength =
+      if (packed && values.size > 0) 1 + varintSize(values.size) + values.size else values.size
+    val featureLength = if (kind == 0) 0 else 1 + varintSize(listLength) + listLength
+    entries.appendByte(Field1)
+    entries.appendVarint(
+      1L + varintSize(key.size) + key.size + 1 + varintSize(featureLength) + featureLength)
+    entries.appendByte(Field1)
+    entries.appendVarint(key.size)
+    entries.append(key.bytes, 0, key.size)
+    entries.appendByte(Field2)
+    entries.appendVarint(featureLength)
+    if (kind != 0) {
+      entries.appendByte(kind)
+      entries.appendVarint(listLength)
+      if (packed && values.size > 0) {
+        entries.appendByte(Field1)
+        entries.appendVarint(values.size)
+      }
+      entries.append(values.bytes, 0, values.size)
+    }
+  }
+
+  private def feature(start: Int, end: Int): Unit =
+    eachField(start, end) { (field, wireType, from, to) =>
+      if (wireType == LengthDelimited && field >= 1 && field <= 3) {
+        val tag = (field << 3) | LengthDelimited
+        if (tag != kind) values.clear()
+        kind = tag
+        list(from, to)
+      }
+    }
+
+  private def list(start: Int, end: Int): Unit =
+    eachField(start, end) { (field, wireType, from, to) =>
+      if (field == 1) {
+        (kind, wireType) match {
+          case (BytesList, LengthDelimited) =>
+            values.appendByte(Field1)
+            values.appendVarint(to - from)
+            values.append(bytes, from, to - from)
+          case (FloatList, LengthDelimited) =>
+            if ((to - from) % 4 != 0) fail(from, s"a float_list of ${to - from} bytes")
+            values.append(bytes, from, to - from)
+          case (FloatList, Fixed32) => values.append(bytes, from, 4)
+          case (Int64List, LengthDelimited) => packedInt64(from, to)
+          case (Int64List, Varint) => values.appendVarint(varint)
+          case _ => // A field of our number but another wire type is unknown, and dropped.
+        }
+      }
+    }
+
+  private def packedInt64(start: Int, end: Int): Unit = {
+    var pos = start
+    while (pos < end) {
+      pos = readVarint(pos, end)
+      values.appendVarint(varint)
+    }
+  }
+
+  /** Calls `visit(field number, wire type, content start, content end)` for each field. */
+  private def eachField(start: Int, end: Int)(
+      visit: (Int, Int, Int, Int) => Unit): Unit = {
+    var pos = start
+    while (pos < end) {
+      val at = pos
+      pos = readVarint(pos, end)
+      val tag = varint
+      val field = (tag >>> 3).toInt
+      val wireType = (tag & 7).toInt
+      if (tag >>> 32 != 0 || field == 0) fail(at, s"the invalid tag $tag")
+      if (wireType == StartGroup) {
+        pos = skipGroup(at, field, pos, end, 1)
+      } else {
+        val from = contentStart(at, pos, wireType, end)
+        pos = from + contentSize
+        visit(field, wireType, from, pos)
+      }
+    }
+  }
+
+  /** Reads the value or the length of a field, checks that it fits, and gives its content's start. */
+  private def contentStart(at: Int, pos: Int, wireType: Int, end: Int): Int = {
+    var from = pos
+    val size: Long = wireType match {
+      case Varint =>
+        readVarint(pos, end) - pos
+      case Fixed64 => 8
+      case Fixed32 => 4
+      case LengthDelimited =>
+        from = readVarint(pos, end)
+        varint
+      case _ => fail(at, s"the invalid wire type $wireType")
+    }
+    if (size < 0 || size > end - from) {
+      fail(at, s"a field of $size bytes where ${end - from} are left")
+    }
+    contentSize = size.toInt
+    from
+  }
+
+  private def skipGroup(at: Int, group: Int, start: Int, end: Int, depth: Int): Int = {
+    if (depth > MaxDepth) fail(at, s"groups nested more than $MaxDepth deep")
+    var pos = start
+    while (pos < end) {
+      val fieldAt = pos
+      pos = readVarint(pos, end)
+      val tag = varint
+      val field = (tag >>> 3).toInt
+      val wireType = (tag & 7).toInt
+      if (tag >>> 32 != 0 || field == 0) fail(fieldAt, s"the invalid tag $tag")
+      if (wireType == EndGroup) {
+        if (field != group) fail(fieldAt, s"the end of group $field inside group $group")
+        return pos
+      }
+      pos =
+        if (wireType == StartGroup) skipGroup(fieldAt, field, pos, end, depth + 1)
+        else contentStart(fieldAt, pos, wireType, end) + contentSize
+    }
+    fail(at, s"group $group without its end")
+  }
+
+  private def readVarint(pos: Int, end: Int): Int = {
+    val length = longVarintLength(bytes, pos, end)
+    if (length < 0) fail(pos, "a varint that is cut off or longer than ten bytes")
+    varint = longVarintValue(bytes, pos, length)
+    pos + length
+  }
+
+  private def fail(at: Int, what: String): Nothing =
+    throw new MalformedMessageException(
+      s"no valid tf.Example: $what at byte ${at - origin} of the message")
+
+  private[this] final val Varint = 0
+  private[this] final val Fixed64 = 1
+  private[this] final val LengthDelimited = 2
+  private[this] final val StartGroup = 3
+  private[this] final val EndGroup = 4
+  private[this] final val Fixed32 = 5
+  // As deep as protobuf's own parsers go.
+  private[this] final val MaxDepth = 100
+}

@@ -1,0 +1,135 @@
+package io.sparktf.tfrecord
+
+import WireFormat._
+
+/**
+ * Finds the features of a serialized tf.Example: for each column the bytes of its Feature.
+ * What no column wants is skipped by its length.
+ *
+ * {{{
+ * message Example  { Features features = 1; }
+ * message Features { map<string, Feature> feature = 1; }    // entry: { key = 1; value = 2; }
+ * }}}
+ *
+ * Of duplicate keys the last counts, as in protobuf's maps.
+ */
+private[tfrecord] final class ExampleTokenizer(names: FeatureNames) {
+  import FeatureNames.Name
+
+  private[this] val numColumns = names.numColumns
+  // The second half is for features whose name differs from their column's in case.
+  private[this] var starts = new Array[Int](math.max(2 * numColumns, 16))
+  private[this] var ends = new Array[Int](starts.length)
+  private[this] val otherCase = new Array[Name](numColumns)
+  private[this] val otherCaseRival = new Array[Name](numColumns)
+  private[this] var sawOtherCase = false
+  java.util.Arrays.fill(starts, -1)
+
+  /** Where the column's Feature begins, or -1 where the record has none. */
+  def start(column: Int): Int = starts(column)
+  def end(column: Int): Int = ends(column)
+
+  /**
+   * Finds the features of the record in `[recordStart, recordEnd)`. False where the message is
+   * not laid out as protobuf's own writers do: it may then be valid all the same, and
+   * [[ExampleNormalizer]] tells.
+   */
+  def tokenize(bytes: Array[Byte], recordStart: Int, recordEnd: Int): Boolean = {
+    if (names.numColumns > starts.length) grow(names.numColumns)
+    java.util.Arrays.fill(starts, 0, if (sawOtherCase) starts.length else names.numColumns, -1)
+    sawOtherCase = false
+    if (recordStart == recordEnd) return true
+    var pos = recordStart + 1
+    // No length is checked against the end before it is read: the buffer goes on behind the
+    // record, and what was read there cannot pass the comparison that follows.
+    var length = bytes(pos).toInt
+    pos += 1
+    if (length < 0) {
+      val read = readLength(bytes, pos - 1, recordEnd)
+      length = read.toInt
+      pos = (read >>> 32).toInt
+    }
+    if (bytes(recordStart) != Field1 || length != recordEnd - pos) return false
+
+    var name = names.start
+    while (pos < recordEnd) {
+      if (bytes(pos) != Field1) return false
+      pos += 1
+      length = bytes(pos).toInt
+      pos += 1
+      if (length < 0) {
+        val read = readLength(bytes, pos - 1, recordEnd)
+        if (read < 0) return false
+        length = read.toInt
+        pos = (read >>> 32).toInt
+      }
+      if (length > recordEnd - pos) return false
+      val entryEnd = pos + length
+      var next = name.next
+      if (!next.matches(bytes, pos, recordEnd)) {
+        next = names.find(bytes, pos, entryEnd)
+        if (next eq null) return false
+        name.next = next
+      }
+      name = next
+      if (name.column >= 0) {
+        pos += name.length
+        length = bytes(pos).toInt
+        pos += 1
+        if (length < 0) {
+          val read = readLength(bytes, pos - 1, entryEnd)
+          length = read.toInt
+          pos = (read >>> 32).toInt
+        }
+        if (length != entryEnd - pos) return false
+        accept(name, pos, entryEnd)
+      }
+      pos = entryEnd
+    }
+    if (sawOtherCase) resolveOtherCase()
+    true
+  }
+
+  private def accept(name: Name, start: Int, end: Int): Unit = {
+    val column = name.column
+    if (column >= starts.length) grow(column)
+    if (names.ignoreCase && column >= numColumns) acceptOtherCase(name, column - numColumns)
+    starts(column) = start
+    ends(column) = end
+  }
+
+  private def acceptOtherCase(name: Name, column: Int): Unit = {
+    sawOtherCase = true
+    if (starts(name.column) < 0) {
+      otherCase(column) = name
+      otherCaseRival(column) = null
+    } else if (otherCase(column) ne name) {
+      otherCaseRival(column) = name
+    }
+  }
+
+  /** Takes the feature in another case for each column whose own name the record lacks. */
+  private def resolveOtherCase(): Unit = {
+    var column = 0
+    while (column < numColumns) {
+      if (starts(column) < 0 && starts(column + numColumns) >= 0) {
+        val rival = otherCaseRival(column)
+        if (rival ne null) {
+          throw new MalformedMessageException(
+            s"the features `${otherCase(column).text}` and `${rival.text}` differ only in case, " +
+              "so either could be the column's: set spark.sql.caseSensitive=true")
+        }
+        starts(column) = starts(column + numColumns)
+        ends(column) = ends(column + numColumns)
+      }
+      column += 1
+    }
+  }
+
+  private def grow(column: Int): Unit = {
+    val old = starts.length
+    starts = java.util.Arrays.copyOf(starts, math.max(column + 1, 2 * old))
+    ends = java.util.Arrays.copyOf(ends, starts.length)
+    java.util.Arrays.fill(starts, old, starts.length, -1)
+  }
+}

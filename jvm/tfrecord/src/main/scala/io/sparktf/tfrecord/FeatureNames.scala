@@ -1,0 +1,184 @@
+package io.sparktf.tfrecord
+
+import java.nio.charset.StandardCharsets.UTF_8
+import java.util.Locale
+
+import scala.collection.mutable
+
+import WireFormat._
+
+/**
+ * Finds out which column a feature belongs to.
+ *
+ * Records of one file nearly always hold the same features in the same order, so every name
+ * remembers which one followed it in the last record and a look-up is one comparison of a few
+ * words. Only where that fails is the name hashed. Names that no column wants are remembered
+ * alike: without them each wanted name behind an unwanted one would have to be hashed.
+ *
+ * @param caseSensitive whether a column takes only the feature of exactly its name; if not, a
+ *   name that differs in case alone is found too, as column + number of columns
+ * @param collect whether a name seen for the first time gets a column of its own (inference)
+ */
+private[tfrecord] final class FeatureNames(
+    columns: Array[String],
+    caseSensitive: Boolean,
+    collect: Boolean = false) {
+  import FeatureNames._
+
+  private[this] var table = new Array[Name](64)
+  private[this] var size = 0
+  private[this] var rememberedBytes = 0
+  private[this] var columnCount = columns.length
+  private[this] val collected = mutable.ArrayBuffer.empty[Name]
+  private[this] val unwanted = new Name(Array.emptyByteArray, NoColumn)
+  private[this] val columnsIgnoringCase: Map[String, Int] =
+    if (caseSensitive) Map.empty
+    else columns.zipWithIndex.map { case (c, i) => c.toLowerCase(Locale.ROOT) -> i }.toMap
+
+  /** Stands before the first feature of a record. */
+  val start: Name = new Name(Array.emptyByteArray, NoColumn)
+
+  columns.zipWithIndex.foreach { case (c, i) => add(new Name(c.getBytes(UTF_8), i)) }
+
+  /** Whether a name that differs from a column's in case is found as well. */
+  def ignoreCase: Boolean = !caseSensitive
+
+  /** How many columns there are; grows where names are collected. */
+  def numColumns: Int = columnCount
+
+  /** The name of a column that was collected. */
+  def nameOf(column: Int): String = collected(column).text
+
+  /**
+   * The name at the head of a map entry, or null where the entry is not laid out as protobuf's
+   * own writers do (key first, then the value, minimal lengths).
+   */
+  def find(bytes: Array[Byte], pos: Int, end: Int): Name = {
+    if (pos >= end || bytes(pos) != Field1) return null
+    val length = readLength(bytes, pos + 1, end)
+    if (length < 0) return null
+    val keyLength = length.toInt
+    val key = (length >>> 32).toInt
+    if (keyLength >= end - key || key - pos - 1 != varintSize(keyLength)) return null
+    if (bytes(key + keyLength) != Field2) return null
+    var slot = hash(bytes, key, keyLength) & (table.length - 1)
+    while (table(slot) ne null) {
+      if (table(slot).matches(bytes, pos, end)) return table(slot)
+      slot = (slot + 1) & (table.length - 1)
+    }
+    remember(java.util.Arrays.copyOfRange(bytes, key, key + keyLength))
+  }
+
+  private def remember(key: Array[Byte]): Name = {
+    if (collect) {
+      columnCount += 1
+      collected += new Name(key, columnCount - 1)
+      return add(collected.last)
+    }
+    val column = columnsIgnoringCase.get(new String(key, UTF_8).toLowerCase(Locale.ROOT)) match {
+      case Some(c) => columns.length + c
+      case None => NoColumn
+    }
+    // Names made up anew for each record must not fill the memory.
+    if (column == NoColumn && rememberedBytes + key.length > MaxRememberedBytes) return unwanted
+    add(new Name(key, column))
+  }
+
+  private def add(name: Name): Name = {
+    if (2 * (size + 1) > table.length) {
+      val old = table
+      table = new Array[Name](2 * old.length)
+      old.foreach(n => if (n ne null) insert(n))
+    }
+    insert(name)
+    size += 1
+    rememberedBytes += name.key.length + NameOverhead
+    name
+  }
+
+  private def insert(name: Name): Unit = {
+    var slot = hash(name.padded, 0, name.key.length) & (table.length - 1)
+    while (table(slot) ne null) slot = (slot + 1) & (table.length - 1)
+    table(slot) = name
+  }
+
+  private def hash(bytes: Array[Byte], pos: Int, length: Int): Int = {
+    var h = length * HashFactor
+    var i = 0
+    while (i + 8 <= length) {
+      h = (h ^ load(bytes, pos + i)) * HashFactor
+      h ^= h >>> 32
+      i += 8
+    }
+    if (i < length) {
+      h = (h ^ (load(bytes, pos + i) & (-1L >>> (64 - 8 * (length - i))))) * HashFactor
+    }
+    (h ^ (h >>> 29)).toInt
+  }
+}
+
+private[tfrecord] object FeatureNames {
+  final val NoColumn = -1
+
+  private final val HashFactor = 0x9e3779b97f4a7c15L
+  private final val MaxRememberedBytes = 4 << 20
+  private final val NameOverhead = 128
+
+  /** Follows a name of which nothing is known yet: no entry begins with these bytes. */
+  private val nothing: Name = new Name(Array.emptyByteArray, NoColumn) {
+    override def matches(bytes: Array[Byte], pos: Int, end: Int): Boolean = false
+  }
+
+  /**
+   * A feature's name, held as the bytes that stand before the feature in a map entry: the key's
+   * tag and length, the key, and the value's tag.
+   *
+   * @param column the column that wants it, that plus the number of columns where the name
+   *   differs from the column's in case, or [[NoColumn]]
+   */
+  sealed class Name(val key: Array[Byte], val column: Int) {
+    /** The key, long enough to be loaded as words. */
+    val padded: Array[Byte] = java.util.Arrays.copyOf(key, key.length + Slack)
+
+    private[this] val prefix: Array[Byte] = {
+      val bytes = new Array[Byte](1 + varintSize(key.length) + key.length + 1 + Slack)
+      bytes(0) = Field1
+      val at = writeVarint(bytes, 1, key.length)
+      System.arraycopy(key, 0, bytes, at, key.length)
+      bytes(at + key.length) = Field2
+      bytes
+    }
+
+    /** The bytes from the entry's start to the feature's length. */
+    val length: Int = prefix.length - Slack
+
+    def text: String = new String(key, UTF_8)
+
+    /** The name that followed this one in the last record. */
+    var next: Name = nothing
+
+    // Sixteen bytes hold most names with what is around them, and are compared without a loop.
+    private[this] val word0 = load(prefix, 0)
+    private[this] val word1 = load(prefix, 8)
+    private[this] val mask0 = maskOf(length)
+    private[this] val mask1 = maskOf(length - 8)
+
+    /** Whether this name stands at `pos` of an entry in a record that ends at `end`. */
+    def matches(bytes: Array[Byte], pos: Int, end: Int): Boolean =
+      (((load(bytes, pos) ^ word0) & mask0) | ((load(bytes, pos + 8) ^ word1) & mask1)) == 0L &&
+        (length <= 16 || restMatches(bytes, pos, end))
+
+    private def restMatches(bytes: Array[Byte], pos: Int, end: Int): Boolean = {
+      if (length > end - pos) return false
+      var i = 16
+      while (i < length) {
+        if (((load(bytes, pos + i) ^ load(prefix, i)) & maskOf(length - i)) != 0L) return false
+        i += 8
+      }
+      true
+    }
+
+    private def maskOf(bytesLeft: Int): Long =
+      if (bytesLeft >= 8) -1L else if (bytesLeft <= 0) 0L else -1L >>> (64 - 8 * bytesLeft)
+  }
+}

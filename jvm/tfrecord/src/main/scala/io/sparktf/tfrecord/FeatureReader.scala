@@ -1,0 +1,212 @@
+package io.sparktf.tfrecord
+
+import java.math.{BigDecimal => JavaDecimal, RoundingMode}
+
+import org.apache.spark.sql.types.{Decimal, StructField}
+
+import FeatureType._
+import WireFormat._
+
+/**
+ * Decodes a Feature into a field of the row.
+ *
+ * {{{
+ * message Feature { oneof kind { BytesList = 1; FloatList = 2; Int64List = 3; } }
+ * message BytesList { repeated bytes value = 1; }
+ * message FloatList { repeated float value = 1 [packed = true]; }    // Int64List alike
+ * }}}
+ *
+ * Methods that give a Boolean answer false where the Feature is unusual: not laid out as
+ * protobuf's own writers do, or of another type than its column. The record is then normalized
+ * and decoded once more with [[strict]] set, when all that is left is a real error and thrown as a
+ * [[MalformedMessageException]]. So the first, hot pass needs no error handling of its own.
+ */
+private[tfrecord] final class FeatureReader(fields: Array[StructField], row: RowBuilder) {
+  private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
+  private[this] val elements = types.map(_.element)
+  private[this] val repeated = types.map(_.repeated)
+  private[this] val kinds = types.map(_.kind)
+  private[this] val arrays = new ArrayReader(row)
+
+  /** Whether the bytes come from [[ExampleNormalizer]]. */
+  var strict: Boolean = false
+
+  def read(field: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
+    if (start == end) {
+      row.setNull(field)
+      return true
+    }
+    var pos = start + 1
+    var length = bytes(pos).toInt
+    pos += 1
+    if (length < 0) {
+      val read = readLength(bytes, pos - 1, end)
+      length = read.toInt
+      pos = (read >>> 32).toInt
+    }
+    if (length != end - pos) return false
+    if (bytes(start) != kinds(field)) return wrongKind(field, bytes(start))
+    if (pos == end) return readEmpty(field)
+    if (bytes(pos) != Field1) return false
+    if (kinds(field) == BytesList) {
+      return if (repeated(field)) arrays.readBytes(field, bytes, pos, end)
+      else readBytes(field, bytes, pos, end)
+    }
+    pos += 1
+    length = bytes(pos).toInt
+    pos += 1
+    if (length < 0) {
+      val read = readLength(bytes, pos - 1, end)
+      length = read.toInt
+      pos = (read >>> 32).toInt
+    }
+    if (length != end - pos) return false
+    if (kinds(field) == Int64List) {
+      if (repeated(field)) readInt64s(field, bytes, pos, end)
+      else if (pos == end) readEmpty(field)
+      else readInt64(field, bytes, pos, end)
+    } else {
+      if ((end - pos & 3) != 0) false
+      else if (repeated(field)) readFloats(field, bytes, pos, end)
+      else if (elements(field) == VectorElement) arrays.readVector(field, bytes, pos, end)
+      else if (pos == end) readEmpty(field)
+      else readFloat(field, bytes, pos, end)
+    }
+  }
+
+  private def readEmpty(field: Int): Boolean = {
+    if (repeated(field)) arrays.readEmpty(field)
+    else if (elements(field) == VectorElement) arrays.readVector(field, Array.emptyByteArray, 0, 0)
+    else row.setNull(field)
+    true
+  }
+
+  private def readInt64(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean = {
+    val word = load(bytes, pos)
+    val length = varintLength(word)
+    var value = 0L
+    if (length == end - pos && length <= 8) {
+      value = varintValue(word, length)
+    } else {
+      if (longVarintLength(bytes, pos, end) != end - pos) {
+        return tooMany(field, countVarints(bytes, pos, end))
+      }
+      value = longVarintValue(bytes, pos, end - pos)
+    }
+    val element = elements(field)
+    if (element == LongElement) {
+      row.setWord(field, value)
+      true
+    } else {
+      val fits = FeatureReader.fits(element, value)
+      if (fits) row.setSmall(field, value, FeatureReader.sizeOf(element))
+      fits || outOfRange(field, value)
+    }
+  }
+
+  private def readFloat(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean = {
+    if (end - pos != 4) return tooMany(field, (end - pos) / 4)
+    val bits = loadInt(bytes, pos)
+    elements(field) match {
+      case FloatElement => row.setSmall(field, bits, 4)
+      case DoubleElement =>
+        val value = java.lang.Float.intBitsToFloat(bits).toDouble
+        row.setWord(field, java.lang.Double.doubleToRawLongBits(value))
+      case DecimalElement =>
+        val decimal = decimalOf(field, bits)
+        if (decimal eq null) return outOfRange(field, java.lang.Float.intBitsToFloat(bits))
+        if (types(field).precision <= Decimal.MAX_LONG_DIGITS) {
+          row.setWord(field, decimal.unscaledValue.longValue)
+        } else {
+          arrays.writeWideDecimal(field, decimal)
+        }
+    }
+    true
+  }
+
+  /** The column's decimal, or null where the float does not fit. */
+  private def decimalOf(field: Int, bits: Int): JavaDecimal =
+    FeatureReader.toDecimal(bits, types(field).precision, types(field).scale)
+
+  private def readBytes(field: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
+    var pos = start + 1
+    var length = bytes(pos).toInt
+    pos += 1
+    if (length < 0) {
+      val read = readLength(bytes, pos - 1, end)
+      length = read.toInt
+      pos = (read >>> 32).toInt
+    }
+    if (length != end - pos) return tooMany(field, -1)
+    val from = row.position
+    row.reserve(length)
+    System.arraycopy(bytes, pos, row.bytes, from, length)
+    row.advance(length)
+    row.setVariable(field, from)
+    true
+  }
+
+  private def readInt64s(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean = {
+    if (end > pos && bytes(end - 1) < 0) return false
+    val element = elements(field)
+    if (element == LongElement) return arrays.readLongs(field, bytes, pos, end)
+    val misfit = arrays.readSmallInts(field, element, bytes, pos, end)
+    if (misfit == ArrayReader.Unusual) return false
+    misfit == ArrayReader.Fine || outOfRange(field, arrays.misfit)
+  }
+
+  private def readFloats(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean =
+    elements(field) match {
+      case FloatElement => arrays.readFloats(field, bytes, pos, end)
+      case DoubleElement => arrays.readDoubles(field, bytes, pos, end)
+      case DecimalElement =>
+        val at = arrays.readDecimals(field, types(field).precision, types(field).scale, bytes, pos, end)
+        at < 0 || outOfRange(field, java.lang.Float.intBitsToFloat(loadInt(bytes, at)))
+    }
+
+  private def wrongKind(field: Int, found: Int): Boolean =
+    strict && fail(field, s"expected ${kindName(kinds(field))}, found ${kindName(found)}; " +
+      "read the feature with a column of its kind, or leave the column out of the schema")
+
+  private def tooMany(field: Int, count: Int): Boolean =
+    strict && fail(field, "expected at most one value, found " +
+      s"${if (count < 0) "more" else count.toString}; declare the column as an array")
+
+  private def outOfRange(field: Int, value: Any): Boolean =
+    strict && fail(field,
+      s"expected a value that fits ${types(field).elementType.simpleString}, found $value; " +
+        "read the column with a wider type")
+
+  private def fail(field: Int, what: String): Nothing =
+    throw new MalformedMessageException(
+      s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what")
+}
+
+private[tfrecord] object FeatureReader {
+  def sizeOf(element: Int): Int = element match {
+    case BooleanElement | ByteElement => 1
+    case ShortElement => 2
+    case IntElement | FloatElement => 4
+    case _ => 8
+  }
+
+  /** Whether an int64 can be the element without losing anything. */
+  def fits(element: Int, value: Long): Boolean = element match {
+    case BooleanElement => (value & ~1L) == 0L
+    case ByteElement => value.toByte == value
+    case ShortElement => value.toShort == value
+    case IntElement => value.toInt == value
+    case _ => true
+  }
+
+  /**
+   * The decimal that a float stands for, or null where there is none of that precision: the
+   * shortest decimal that is read back as the same float, rounded half up to the scale.
+   */
+  def toDecimal(bits: Int, precision: Int, scale: Int): JavaDecimal = {
+    val float = java.lang.Float.intBitsToFloat(bits)
+    if (java.lang.Float.isNaN(float) || java.lang.Float.isInfinite(float)) return null
+    val decimal = new JavaDecimal(java.lang.Float.toString(float)).setScale(scale, RoundingMode.HALF_UP)
+    if (decimal.precision > precision) null else decimal
+  }
+}

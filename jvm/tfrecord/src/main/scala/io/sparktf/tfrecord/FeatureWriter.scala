@@ -1,0 +1,161 @@
+package io.sparktf.tfrecord
+
+import java.nio.charset.StandardCharsets.UTF_8
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.types.StructField
+import org.apache.spark.unsafe.Platform
+import org.apache.spark.unsafe.types.UTF8String
+
+import FeatureType._
+import WireFormat._
+
+/**
+ * Encodes a column's value as an entry of the feature map, at the position of a [[RecordWriter]].
+ * [[FeatureReader]] shows the messages.
+ *
+ * All lengths are known before a byte is written. For a scalar number they differ by the value's
+ * size alone, so the entry is a copy of a template with four bytes patched.
+ */
+private[tfrecord] final class FeatureWriter(fields: Array[StructField], records: RecordWriter) {
+  private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
+  private[this] val elements = types.map(_.element)
+  private[this] val repeated = types.map(_.repeated)
+  private[this] val kinds = types.map(_.kind)
+  private[this] val arrays = new ArrayWriter(fields, records)
+
+  // The key with its tag and length, as it stands in each entry.
+  private[this] val keys = fields.map { f =>
+    val name = f.name.getBytes(UTF_8)
+    val key = new Array[Byte](1 + varintSize(name.length) + name.length)
+    key(0) = Field1
+    System.arraycopy(name, 0, key, writeVarint(key, 1, name.length), name.length)
+    key
+  }
+  private[this] val templates = Array.tabulate(fields.length)(scalarTemplate)
+  // Where in its template a scalar's value begins.
+  private[this] val valueStarts = keys.map(2 + _.length + 6)
+
+  /** Writes the value of a field that is not null. */
+  def write(row: InternalRow, field: Int): Unit =
+    if (repeated(field)) {
+      val array = row.getArray(field)
+      val payload = arrays.payloadSize(field, array)
+      beginEntry(field, payload, payload > 0 && kinds(field) != BytesList)
+      arrays.write(field, array, payload)
+    } else {
+      elements(field) match {
+        case LongElement => writeInt64(field, row.getLong(field))
+        case FloatElement => writeFloat(field, row.getFloat(field))
+        case BytesElement => writeBytes(field, ArrayWriter.bytesOf(row, field, types(field).elementType))
+        case DoubleElement => writeFloat(field, arrays.toFloat(field, row.getDouble(field)))
+        case IntElement => writeInt64(field, row.getInt(field))
+        case BooleanElement => writeInt64(field, if (row.getBoolean(field)) 1L else 0L)
+        case ShortElement => writeInt64(field, row.getShort(field))
+        case ByteElement => writeInt64(field, row.getByte(field))
+        case DecimalElement =>
+          val decimal = row.getDecimal(field, types(field).precision, types(field).scale)
+          writeFloat(field, arrays.toFloat(field, decimal))
+        case VectorElement => writeVector(field, row.getStruct(field, 4))
+      }
+    }
+
+  private def writeInt64(field: Int, value: Long): Unit = {
+    val size = varintSize(value)
+    writeVarint(records.bytes, beginScalar(field, size), value)
+  }
+
+  private def writeFloat(field: Int, value: Float): Unit =
+    storeInt(records.bytes, beginScalar(field, 4), java.lang.Float.floatToRawIntBits(value))
+
+  /** Writes all of a scalar number's entry but the value, and gives the value's position. */
+  private def beginScalar(field: Int, size: Int): Int = {
+    val template = templates(field)
+    if (template eq null) {
+      beginEntry(field, size, packed = true)
+      val at = records.position
+      records.moveTo(at + size)
+      return at
+    }
+    records.reserve(template.length + MaxVarintBytes)
+    val bytes = records.bytes
+    val at = records.position
+    // Whole words: what is too much is overwritten by what follows.
+    var i = 0
+    while (i < template.length) {
+      Platform.putLong(bytes, Platform.BYTE_ARRAY_OFFSET.toLong + at + i,
+        Platform.getLong(template, Platform.BYTE_ARRAY_OFFSET.toLong + i))
+      i += 8
+    }
+    val value = at + valueStarts(field)
+    bytes(at + 1) = (value - at - 2 + size).toByte
+    bytes(value - 5) = (4 + size).toByte
+    bytes(value - 3) = (2 + size).toByte
+    bytes(value - 1) = size.toByte
+    records.moveTo(value + size)
+    value
+  }
+
+  /** An entry for a value of no bytes, padded to words; null where a length takes two bytes. */
+  private def scalarTemplate(field: Int): Array[Byte] = {
+    val key = keys(field)
+    if (key.length + 6 + MaxVarintBytes > 127) return null
+    val fixed = 2 + key.length + 6
+    val template = new Array[Byte]((fixed + 7) & ~7)
+    template(0) = Field1
+    System.arraycopy(key, 0, template, 2, key.length)
+    val value = 2 + key.length
+    template(value) = Field2
+    template(value + 2) = kinds(field).toByte
+    template(value + 4) = Field1
+    template
+  }
+
+  private def writeBytes(field: Int, value: UTF8String): Unit = {
+    val size = value.numBytes
+    beginEntry(field, 1L + varintSize(size) + size, packed = false)
+    arrays.writeBytesValue(value)
+  }
+
+  private def writeVector(field: Int, vector: InternalRow): Unit = {
+    val dense = vector.getByte(0) == 1
+    val size = if (dense) vector.getArray(3).numElements() else vector.getInt(1)
+    beginEntry(field, 4L * size, packed = size > 0)
+    arrays.writeVector(field, vector, dense, size)
+  }
+
+  /**
+   * Writes an entry up to its payload, for which it makes room: the values, each with a tag and
+   * length (bytes), or packed behind one.
+   */
+  private def beginEntry(field: Int, payload: Long, packed: Boolean): Unit = {
+    val key = keys(field)
+    if (payload > RecordReader.MaxRecordLength) {
+      throw new MalformedMessageException(s"column `${fields(field).name}`: a value of $payload " +
+        s"bytes; the largest record that can be read back is ${RecordReader.MaxRecordLength}")
+    }
+    val size = payload.toInt
+    val list = if (packed) 1 + varintSize(size) + size else size
+    val feature = 1 + varintSize(list) + list
+    val entry = key.length + 1 + varintSize(feature) + feature
+    records.reserve(payload + key.length + EntryOverhead)
+    val bytes = records.bytes
+    var pos = records.position
+    bytes(pos) = Field1
+    pos = writeVarint(bytes, pos + 1, entry)
+    System.arraycopy(key, 0, bytes, pos, key.length)
+    pos += key.length
+    bytes(pos) = Field2
+    pos = writeVarint(bytes, pos + 1, feature)
+    bytes(pos) = kinds(field).toByte
+    pos = writeVarint(bytes, pos + 1, list)
+    if (packed) {
+      bytes(pos) = Field1
+      pos = writeVarint(bytes, pos + 1, size)
+    }
+    records.moveTo(pos)
+  }
+
+  // Four tags and four lengths of at most five bytes.
+  private[this] final val EntryOverhead = 24
+}

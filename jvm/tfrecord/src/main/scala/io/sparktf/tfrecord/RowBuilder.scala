@@ -1,0 +1,122 @@
+package io.sparktf.tfrecord
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions.{UnsafeProjection, UnsafeRow}
+import org.apache.spark.sql.types.StructType
+import org.apache.spark.unsafe.Platform
+
+/**
+ * Builds `UnsafeRow`s in one reused buffer, in the layout that `UnsafeRow` documents: a bit per
+ * field for null, eight bytes per field, then what has no fixed length, each piece zero-padded to
+ * words. Equal rows have equal bytes, as Spark's hashing of rows demands.
+ *
+ * The partition values of a file, the same in each of its rows, are the trailing fields.
+ */
+private[tfrecord] final class RowBuilder(numDataFields: Int, partitionSchema: StructType) {
+  private[this] val numFields = numDataFields + partitionSchema.length
+  private[this] val bitSetSize = UnsafeRow.calculateBitSetWidthInBytes(numFields)
+  private[this] val fixedSize = bitSetSize + 8 * numFields
+  private[this] val row = new UnsafeRow(numFields)
+
+  private[this] var buffer = new Array[Byte](fixedSize + 256)
+  private[this] var cursor = fixedSize
+
+  private[this] val partitionIsVariable =
+    partitionSchema.map(f => !UnsafeRow.isFixedLength(f.dataType)).toArray
+  private[this] val partitionFixedSize =
+    UnsafeRow.calculateBitSetWidthInBytes(partitionSchema.length) + 8 * partitionSchema.length
+  private[this] var partitionValues: UnsafeRow = _
+  private[this] var partitionVariableSize = 0
+
+  /** Where the next piece without a fixed length goes, from the row's start. */
+  def position: Int = cursor
+  def bytes: Array[Byte] = buffer
+
+  /** Sets the trailing fields of all rows to come. */
+  def setPartitionValues(values: InternalRow): Unit = if (partitionSchema.nonEmpty) {
+    partitionValues = UnsafeProjection.create(partitionSchema)(values).copy()
+    partitionVariableSize = partitionValues.getSizeInBytes - partitionFixedSize
+  }
+
+  /** Begins a row: no field is null, and all fields must be set. */
+  def reset(): Unit = {
+    var i = 0
+    while (i < bitSetSize) {
+      Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET.toLong + i, 0L)
+      i += 8
+    }
+    cursor = fixedSize
+  }
+
+  def setNull(field: Int): Unit = {
+    setNullBit(field)
+    setWord(field, 0L)
+  }
+
+  private def setNullBit(field: Int): Unit = {
+    val at = Platform.BYTE_ARRAY_OFFSET.toLong + ((field >> 6) << 3)
+    Platform.putLong(buffer, at, Platform.getLong(buffer, at) | (1L << (field & 0x3f)))
+  }
+
+  /** Sets a field's eight bytes. */
+  def setWord(field: Int, word: Long): Unit =
+    Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET.toLong + bitSetSize + 8L * field, word)
+
+  /** Sets a field of `size` bytes, the rest of its word zero. */
+  def setSmall(field: Int, value: Long, size: Int): Unit =
+    setWord(field, RowBuilder.smallWord(value, size))
+
+  /** Makes a field refer to the bytes from `start` to the present position, and pads them. */
+  def setVariable(field: Int, start: Int): Unit = {
+    setWord(field, (start.toLong << 32) | (cursor - start))
+    pad()
+  }
+
+  /** Makes room for `size` bytes and what pads them. */
+  def reserve(size: Long): Unit =
+    buffer = GrowingBuffer.ensure(buffer, cursor, size + WireFormat.Slack)
+
+  /** Moves the position over `size` bytes that were written behind it. */
+  def advance(size: Int): Unit = cursor += size
+
+  /** Fills the last word with zeros; [[reserve]] left the room. */
+  def pad(): Unit = {
+    Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET.toLong + cursor, 0L)
+    cursor = (cursor + 7) & ~7
+  }
+
+  /** The finished row, valid until the next one is begun. */
+  def result(): UnsafeRow = {
+    if (partitionValues ne null) appendPartitionValues()
+    row.pointTo(buffer, Platform.BYTE_ARRAY_OFFSET, cursor)
+    row
+  }
+
+  private def appendPartitionValues(): Unit = {
+    val base = partitionValues.getBaseObject
+    val fixed = partitionFixedSize
+    val words = partitionValues.getBaseOffset + fixed - 8L * partitionIsVariable.length
+    var i = 0
+    while (i < partitionIsVariable.length) {
+      val field = numDataFields + i
+      val word = Platform.getLong(base, words + 8L * i)
+      if (partitionValues.isNullAt(i)) setNullBit(field)
+      // A field without a fixed length holds its bytes' offset from the row's start.
+      val moves = partitionIsVariable(i) && word != 0L
+      setWord(field, if (moves) word + ((cursor - fixed).toLong << 32) else word)
+      i += 1
+    }
+    reserve(partitionVariableSize)
+    Platform.copyMemory(base, partitionValues.getBaseOffset + fixed, buffer,
+      Platform.BYTE_ARRAY_OFFSET.toLong + cursor, partitionVariableSize)
+    cursor += partitionVariableSize
+  }
+}
+
+private[tfrecord] object RowBuilder {
+  /** The low `size` bytes of `value` at the low addresses of a word, zeros behind. */
+  def smallWord(value: Long, size: Int): Long = {
+    val low = value & (-1L >>> (64 - 8 * size))
+    if (WireFormat.isLittleEndian) low else low << (64 - 8 * size)
+  }
+}

@@ -1,0 +1,119 @@
+package io.sparktf.tfrecord
+
+import java.util.Locale
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.io.compress.CompressionCodec
+import org.apache.spark.sql.catalyst.util.CaseInsensitiveMap
+
+/**
+ * The options of the tfrecord source, checked when a query is planned. Names are
+ * case-insensitive, as for all of Spark's sources; options that this source does not know are
+ * Spark's own or ignored.
+ *
+ * @throws IllegalArgumentException naming the option, its value and what it may be
+ */
+private[tfrecord] final class TFRecordOptions(
+    parameters: Map[String, String], conf: Configuration) extends Serializable {
+  import TFRecordOptions._
+
+  @transient private val options = CaseInsensitiveMap(parameters)
+
+  oneOf(RecordType, "Example", Seq("Example"))
+  oneOf(Mode, "FAILFAST", Seq("FAILFAST"))
+
+  /** Whether the checksum of each record's data is compared when its data is read. */
+  val verifyChecksum: Boolean =
+    oneOf(VerifyChecksum, "true", Seq("true", "false")).toBoolean
+
+  /**
+   * The fraction of all records that inference looks at. Without it, inference looks at the first
+   * [[sampleRecords]] of each of a bounded number of files.
+   */
+  val samplingRatio: Option[Double] = options.get(SamplingRatio).map { value =>
+    val ratio = scala.util.Try(value.trim.toDouble).getOrElse(Double.NaN)
+    // Written so that NaN is refused as well.
+    if (!(ratio > 0 && ratio <= 1)) refuse(SamplingRatio, value, "a number above 0 and at most 1")
+    ratio
+  }
+
+  /** How many records of a file inference looks at where no [[samplingRatio]] is given. */
+  val sampleRecords: Int = options.get(SampleRecords).map { value =>
+    val count = scala.util.Try(value.trim.toInt).getOrElse(0)
+    if (count < 1) refuse(SampleRecords, value, "a whole number from 1")
+    count
+  }.getOrElse(DefaultSampleRecords)
+
+  val ignoreCorruptFiles: Option[Boolean] = options.get("ignoreCorruptFiles").map(_.toBoolean)
+  val ignoreMissingFiles: Option[Boolean] = options.get("ignoreMissingFiles").map(_.toBoolean)
+
+  // `codec` is the spelling of LinkedIn's Spark-TFRecord.
+  private val compression: Option[(String, String)] =
+    (options.get(Compression).map(Compression -> _), options.get(Codec).map(Codec -> _)) match {
+      case (Some((_, a)), Some((_, b))) if !a.equalsIgnoreCase(b) =>
+        throw new IllegalArgumentException(s"The options `$Compression` ('$a') and `$Codec` " +
+          s"('$b') of the tfrecord source disagree: give one of them")
+      case (first, second) => first.orElse(second)
+    }
+
+  /** How files are decompressed. */
+  val readCodec: ReadCodec = compression match {
+    case None => AutoCodec
+    case Some((_, name)) if name.toLowerCase(Locale.ROOT) == "auto" => AutoCodec
+    case Some((option, name)) => FixedCodec(io.sparktf.tfrecord.Compression.codecOf(option, name, conf))
+  }
+
+  /** How files are compressed: not at all unless asked, whatever the cluster's default is. */
+  def writeCodec: Option[Class[_ <: CompressionCodec]] = readCodec match {
+    case FixedCodec(codec) => codec
+    case AutoCodec =>
+      compression.foreach { case (option, name) =>
+        refuse(option, name, "none, gzip, zlib, deflate or a Hadoop codec in a write")
+      }
+      None
+  }
+
+  /** zlib's level for gzip and zlib/deflate, 1 (fastest) to 9 (smallest). Writing only. */
+  def compressionLevel: Option[Int] = options.get(CompressionLevel).map { value =>
+    val level = scala.util.Try(value.trim.toInt).getOrElse(0)
+    if (level < 1 || level > 9) refuse(CompressionLevel, value, "a whole number from 1 to 9")
+    if (!writeCodec.exists(io.sparktf.tfrecord.Compression.hasLevels)) {
+      throw new IllegalArgumentException(s"The option `$CompressionLevel` of the tfrecord source " +
+        s"goes with `$Compression` gzip, zlib or deflate only")
+    }
+    level
+  }
+
+  private def oneOf(option: String, default: String, allowed: Seq[String]): String = {
+    val value = options.getOrElse(option, default).trim
+    allowed.find(_.equalsIgnoreCase(value))
+      .getOrElse(refuse(option, value, allowed.mkString(" or ")))
+  }
+
+  private def refuse(option: String, value: String, expected: String): Nothing =
+    throw new IllegalArgumentException(
+      s"The option `$option` of the tfrecord source is '$value'; it must be $expected")
+}
+
+private[tfrecord] object TFRecordOptions {
+  /** What each record holds: `Example`. */
+  val RecordType = "recordType"
+
+  /** What a record that cannot be decoded does: `FAILFAST` ends the query. */
+  val Mode = "mode"
+
+  val VerifyChecksum = "verifyChecksum"
+  val SamplingRatio = "samplingRatio"
+  val SampleRecords = "sampleRecords"
+
+  /** `none`, `gzip`, `zlib`, `deflate`, a Hadoop codec's name or class; in reads also `auto`. */
+  val Compression = "compression"
+  val Codec = "codec"
+  val CompressionLevel = "compressionLevel"
+
+  private val DefaultSampleRecords = 1000
+
+  sealed trait ReadCodec extends Serializable
+  case object AutoCodec extends ReadCodec
+  final case class FixedCodec(codec: Option[Class[_ <: CompressionCodec]]) extends ReadCodec
+}
