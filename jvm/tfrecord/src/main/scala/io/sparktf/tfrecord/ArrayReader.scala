@@ -14,7 +14,7 @@ import WireFormat._
  * here: a list has no place for null), the elements padded to words, then the bytes of elements
  * that have no fixed length.
  */
-private[tfrecord] final class ArrayReader(row: RowBuilder) {
+final private[tfrecord] class ArrayReader(row: RowBuilder) {
   import ArrayReader._
 
   /** The value for which [[readSmallInts]] answered [[ArrayReader.Misfit]]. */
@@ -109,7 +109,13 @@ private[tfrecord] final class ArrayReader(row: RowBuilder) {
 
   /** Answers where in `bytes` a float stands that does not fit, or -1. */
   def readDecimals(
-      field: Int, precision: Int, scale: Int, bytes: Array[Byte], from: Int, end: Int): Int = {
+      field: Int,
+      precision: Int,
+      scale: Int,
+      bytes: Array[Byte],
+      from: Int,
+      end: Int
+  ): Int = {
     val count = (end - from) / 4
     begin(count, 8)
     var i = 0
@@ -175,8 +181,11 @@ private[tfrecord] final class ArrayReader(row: RowBuilder) {
     begin((end - from) / 4, 8)
     putDoubles(bytes, from, end)
     val size = row.position - start
-    Platform.putLong(row.bytes, Platform.BYTE_ARRAY_OFFSET.toLong + struct + 32,
-      (VectorStructSize.toLong << 32) | size)
+    Platform.putLong(
+      row.bytes,
+      Platform.BYTE_ARRAY_OFFSET.toLong + struct + 32,
+      (VectorStructSize.toLong << 32) | size
+    )
     row.setVariable(field, struct)
     true
   }
@@ -242,5 +251,5 @@ private[tfrecord] object ArrayReader {
   final val Unusual = 1
   final val Misfit = 2
 
-  private final val VectorStructSize = 8 + 4 * 8
+  final private val VectorStructSize = 8 + 4 * 8
 }

@@ -11,7 +11,7 @@ import FeatureType._
 import WireFormat._
 
 /** Encodes the values of an array column. [[FeatureWriter]] writes what stands before them. */
-private[tfrecord] final class ArrayWriter(fields: Array[StructField], records: RecordWriter) {
+final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: RecordWriter) {
   private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
   private[this] val elements = types.map(_.element)
 
@@ -89,8 +89,13 @@ private[tfrecord] final class ArrayWriter(fields: Array[StructField], records: R
     array match {
       case unsafe: UnsafeArrayData if isLittleEndian =>
         val header = UnsafeArrayData.calculateHeaderPortionInBytes(count)
-        Platform.copyMemory(unsafe.getBaseObject, unsafe.getBaseOffset + header, bytes,
-          Platform.BYTE_ARRAY_OFFSET.toLong + pos, 4L * count)
+        Platform.copyMemory(
+          unsafe.getBaseObject,
+          unsafe.getBaseOffset + header,
+          bytes,
+          Platform.BYTE_ARRAY_OFFSET.toLong + pos,
+          4L * count
+        )
       case _ =>
         var i = 0
         while (i < count) {
@@ -107,8 +112,13 @@ private[tfrecord] final class ArrayWriter(fields: Array[StructField], records: R
     val bytes = records.bytes
     bytes(records.position) = Field1
     val pos = writeVarint(bytes, records.position + 1, size)
-    Platform.copyMemory(value.getBaseObject, value.getBaseOffset, bytes,
-      Platform.BYTE_ARRAY_OFFSET.toLong + pos, size)
+    Platform.copyMemory(
+      value.getBaseObject,
+      value.getBaseOffset,
+      bytes,
+      Platform.BYTE_ARRAY_OFFSET.toLong + pos,
+      size
+    )
     records.moveTo(pos + size)
   }
 
@@ -166,8 +176,11 @@ private[tfrecord] final class ArrayWriter(fields: Array[StructField], records: R
     var i = 0
     while (i < count) {
       if (array.isNullAt(i)) {
-        refuse(field, s"element $i of $count is null, and a feature's list has no place for a " +
-          "null: remove or replace it, for example with array_compact")
+        refuse(
+          field,
+          s"element $i of $count is null, and a feature's list has no place for a " +
+            "null: remove or replace it, for example with array_compact"
+        )
       }
       i += 1
     }
@@ -175,13 +188,15 @@ private[tfrecord] final class ArrayWriter(fields: Array[StructField], records: R
 
   private def refuse(field: Int, what: String): Nothing =
     throw new MalformedMessageException(
-      s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what")
+      s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what"
+    )
 
   private def storeFloat(bytes: Array[Byte], pos: Int, value: Float): Unit =
     storeInt(bytes, pos, java.lang.Float.floatToRawIntBits(value))
 }
 
 private[tfrecord] object ArrayWriter {
+
   /**
    * The bytes of a string or binary value. Unsafe rows and arrays hold both alike and give out a
    * string without copying it.

@@ -1,7 +1,7 @@
 package io.sparktf.tfrecord
 
 /** A growing byte buffer with [[WireFormat.Slack]] bytes behind its content. */
-private[tfrecord] final class ByteSink {
+final private[tfrecord] class ByteSink {
   private[this] var buffer = new Array[Byte](256)
   private[this] var length = 0
 
@@ -46,9 +46,11 @@ private[tfrecord] object GrowingBuffer {
     if (needed <= buffer.length) return buffer
     if (needed > MaxSize) {
       throw new MalformedMessageException(
-        s"a record or row of $needed bytes exceeds the largest that a JVM can hold ($MaxSize)")
+        s"a record or row of $needed bytes exceeds the largest that a JVM can hold ($MaxSize)"
+      )
     }
-    val grown = new Array[Byte](math.min(MaxSize.toLong, math.max(needed, 2L * buffer.length)).toInt)
+    val grown =
+      new Array[Byte](math.min(MaxSize.toLong, math.max(needed, 2L * buffer.length)).toInt)
     System.arraycopy(buffer, 0, grown, 0, used)
     grown
   }

@@ -11,7 +11,7 @@ import org.apache.hadoop.util.PureJavaCrc32C
  *
  * Not thread-safe: one instance per reader or writer.
  */
-private[tfrecord] final class Checksum {
+final private[tfrecord] class Checksum {
   private[this] val crc: JavaChecksum = Checksum.newCrc32c()
 
   // Most files repeat a few record lengths, and hashing eight bytes costs more than a look-up:

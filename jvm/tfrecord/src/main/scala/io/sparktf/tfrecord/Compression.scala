@@ -5,7 +5,9 @@ import java.util.Locale
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
-import org.apache.hadoop.io.compress.{CompressionCodec, CompressionCodecFactory, DefaultCodec, GzipCodec}
+import org.apache.hadoop.io.compress.{
+  CompressionCodec, CompressionCodecFactory, DefaultCodec, GzipCodec
+}
 import org.apache.hadoop.io.compress.zlib.{ZlibCompressor, ZlibFactory}
 import org.apache.hadoop.util.ReflectionUtils
 
@@ -30,7 +32,10 @@ private[tfrecord] object Compression {
    * @throws IllegalArgumentException naming the option and what it may be
    */
   def codecOf(
-      option: String, name: String, conf: Configuration): Option[Class[_ <: CompressionCodec]] =
+      option: String,
+      name: String,
+      conf: Configuration
+  ): Option[Class[_ <: CompressionCodec]] =
     name.toLowerCase(Locale.ROOT) match {
       case "none" | "uncompressed" => None
       case "gzip" => Some(classOf[GzipCodec])
@@ -39,20 +44,25 @@ private[tfrecord] object Compression {
     }
 
   private def hadoopCodec(
-      option: String, name: String, conf: Configuration): Class[_ <: CompressionCodec] = {
+      option: String,
+      name: String,
+      conf: Configuration
+  ): Class[_ <: CompressionCodec] = {
     val byName = new CompressionCodecFactory(conf).getCodecClassByName(name)
     if (byName != null) return byName
     val byClass =
       try conf.getClassByName(name)
       catch {
         case _: ClassNotFoundException => throw new IllegalArgumentException(
-          s"The option `$option` of the tfrecord source is '$name', which is no codec: use none, " +
-            "gzip, zlib (or deflate), or the name or class of a Hadoop codec on the class path")
+            s"The option `$option` of the tfrecord source is '$name', which is no codec: use none, " +
+              "gzip, zlib (or deflate), or the name or class of a Hadoop codec on the class path"
+          )
       }
     if (!classOf[CompressionCodec].isAssignableFrom(byClass)) {
       throw new IllegalArgumentException(
         s"The option `$option` of the tfrecord source names ${byClass.getName}, " +
-          s"which is no ${classOf[CompressionCodec].getName}")
+          s"which is no ${classOf[CompressionCodec].getName}"
+      )
     }
     byClass.asSubclass(classOf[CompressionCodec])
   }
@@ -60,10 +70,16 @@ private[tfrecord] object Compression {
   /**
    * Opens a file's frames. Under `auto` a codec is chosen by the file's extension, and where that
    * names none by the file's first bytes.
+   *
+   * @param size the file's bytes, as it was listed
    */
-  def open(file: Path, conf: Configuration, options: TFRecordOptions): RecordReader = {
-    val fs = file.getFileSystem(conf)
-    val in = fs.open(file)
+  def open(
+      file: Path,
+      size: Long,
+      conf: Configuration,
+      options: TFRecordOptions
+  ): RecordReader = {
+    val in = file.getFileSystem(conf).open(file)
     try {
       val codec = options.readCodec match {
         case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(file))
@@ -76,9 +92,14 @@ private[tfrecord] object Compression {
           val source =
             if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
           val inflated = createStream(file, c, source, conf)
-          new RecordReader(inflated, Array.emptyByteArray, file.toString, -1, options.verifyChecksum)
+          new RecordReader(
+            inflated,
+            Array.emptyByteArray,
+            file.toString,
+            -1,
+            options.verifyChecksum
+          )
         case None =>
-          val size = fs.getFileStatus(file).getLen
           new RecordReader(in, head, file.toString, size, options.verifyChecksum)
       }
     } catch {
@@ -89,12 +110,18 @@ private[tfrecord] object Compression {
   }
 
   private def createStream(
-      file: Path, codec: CompressionCodec, in: InputStream, conf: Configuration): InputStream =
+      file: Path,
+      codec: CompressionCodec,
+      in: InputStream,
+      conf: Configuration
+  ): InputStream =
     try codec.createInputStream(in)
     catch {
       case e: java.io.IOException => throw new CorruptTFRecordException(
-        s"$file: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
-          s"`${TFRecordOptions.Compression}` says it is: ${e.getMessage}", e)
+          s"$file: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
+            s"`${TFRecordOptions.Compression}` says it is: ${e.getMessage}",
+          e
+        )
     }
 
   private def instance(codec: Class[_ <: CompressionCodec], conf: Configuration): CompressionCodec =

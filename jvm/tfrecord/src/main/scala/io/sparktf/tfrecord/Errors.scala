@@ -9,7 +9,7 @@ import org.apache.spark.SparkException
  * a broken compressed stream. An `IOException`, so `spark.sql.files.ignoreCorruptFiles` applies.
  */
 class CorruptTFRecordException(message: String, cause: Throwable)
-    extends IOException(message, cause) {
+  extends IOException(message, cause) {
   def this(message: String) = this(message, null)
 }
 
@@ -19,11 +19,11 @@ class CorruptTFRecordException(message: String, cause: Throwable)
  * file because of a column's type.
  */
 class MalformedRecordException(message: String, cause: Throwable)
-    extends SparkException(message, cause)
+  extends SparkException(message, cause)
 
 /**
  * What is wrong with a message, before the file and the offset are known. Thrown and caught for
  * each malformed record, so it carries no stack trace.
  */
-private[tfrecord] final class MalformedMessageException(message: String)
-    extends RuntimeException(message, null, false, false)
+final private[tfrecord] class MalformedMessageException(message: String)
+  extends RuntimeException(message, null, false, false)

@@ -13,7 +13,7 @@ import WireFormat._
  *
  * A message that protobuf would not parse is a [[MalformedMessageException]] that says where.
  */
-private[tfrecord] final class ExampleNormalizer {
+final private[tfrecord] class ExampleNormalizer {
   private[this] val entries = new ByteSink
   private[this] val key = new ByteSink
   private[this] val values = new ByteSink
@@ -30,7 +30,7 @@ private[tfrecord] final class ExampleNormalizer {
   def start: Int = HeaderRoom - headerSize
   def end: Int = entries.size
 
-  private[this] final val HeaderRoom = 8
+  final private[this] val HeaderRoom = 8
   private[this] var headerSize = 0
 
   def normalize(record: Array[Byte], recordStart: Int, recordEnd: Int): Unit = {
@@ -76,7 +76,8 @@ private[tfrecord] final class ExampleNormalizer {
     val featureLength = if (kind == 0) 0 else 1 + varintSize(listLength) + listLength
     entries.appendByte(Field1)
     entries.appendVarint(
-      1L + varintSize(key.size) + key.size + 1 + varintSize(featureLength) + featureLength)
+      1L + varintSize(key.size) + key.size + 1 + varintSize(featureLength) + featureLength
+    )
     entries.appendByte(Field1)
     entries.appendVarint(key.size)
     entries.append(key.bytes, 0, key.size)
@@ -132,7 +133,8 @@ private[tfrecord] final class ExampleNormalizer {
 
   /** Calls `visit(field number, wire type, content start, content end)` for each field. */
   private def eachField(start: Int, end: Int)(
-      visit: (Int, Int, Int, Int) => Unit): Unit = {
+      visit: (Int, Int, Int, Int) => Unit
+  ): Unit = {
     var pos = start
     while (pos < end) {
       val at = pos
@@ -201,14 +203,15 @@ private[tfrecord] final class ExampleNormalizer {
 
   private def fail(at: Int, what: String): Nothing =
     throw new MalformedMessageException(
-      s"no valid tf.Example: $what at byte ${at - origin} of the message")
+      s"no valid tf.Example: $what at byte ${at - origin} of the message"
+    )
 
-  private[this] final val Varint = 0
-  private[this] final val Fixed64 = 1
-  private[this] final val LengthDelimited = 2
-  private[this] final val StartGroup = 3
-  private[this] final val EndGroup = 4
-  private[this] final val Fixed32 = 5
+  final private[this] val Varint = 0
+  final private[this] val Fixed64 = 1
+  final private[this] val LengthDelimited = 2
+  final private[this] val StartGroup = 3
+  final private[this] val EndGroup = 4
+  final private[this] val Fixed32 = 5
   // As deep as protobuf's own parsers go.
-  private[this] final val MaxDepth = 100
+  final private[this] val MaxDepth = 100
 }

@@ -11,10 +11,11 @@ import org.apache.spark.sql.types.StructType
  * @param schema the columns to decode, in order; each has a [[FeatureType]]
  * @param partitionSchema the partition columns, which follow them in the row
  */
-private[tfrecord] final class ExampleReader(
+final private[tfrecord] class ExampleReader(
     schema: StructType,
     partitionSchema: StructType,
-    caseSensitive: Boolean) {
+    caseSensitive: Boolean
+) {
   private[this] val numFields = schema.length
   private[this] val row = new RowBuilder(numFields, partitionSchema)
   private[this] val tokenizer =

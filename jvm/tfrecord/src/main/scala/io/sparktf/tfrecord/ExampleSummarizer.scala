@@ -9,7 +9,7 @@ import scala.collection.mutable.ArrayBuffer
 import WireFormat._
 
 /** Gathers what a file's records say of their features. */
-private[tfrecord] final class ExampleSummarizer(file: String) {
+final private[tfrecord] class ExampleSummarizer(file: String) {
   private[this] val names = new FeatureNames(Array.empty, caseSensitive = true, collect = true)
   private[this] val tokenizer = new ExampleTokenizer(names)
   private[this] val normalizer = new ExampleNormalizer

@@ -13,7 +13,7 @@ import WireFormat._
  *
  * Of duplicate keys the last counts, as in protobuf's maps.
  */
-private[tfrecord] final class ExampleTokenizer(names: FeatureNames) {
+final private[tfrecord] class ExampleTokenizer(names: FeatureNames) {
   import FeatureNames.Name
 
   private[this] val numColumns = names.numColumns
@@ -117,7 +117,8 @@ private[tfrecord] final class ExampleTokenizer(names: FeatureNames) {
         if (rival ne null) {
           throw new MalformedMessageException(
             s"the features `${otherCase(column).text}` and `${rival.text}` differ only in case, " +
-              "so either could be the column's: set spark.sql.caseSensitive=true")
+              "so either could be the column's: set spark.sql.caseSensitive=true"
+          )
         }
         starts(column) = starts(column + numColumns)
         ends(column) = ends(column + numColumns)

@@ -13,7 +13,7 @@ import WireFormat._
  *
  * @param schema the columns, each of which has a [[FeatureType]]
  */
-private[tfrecord] final class ExampleWriter(schema: StructType, records: RecordWriter) {
+final private[tfrecord] class ExampleWriter(schema: StructType, records: RecordWriter) {
   private[this] val features = new FeatureWriter(schema.fields, records)
   private[this] val numFields = schema.length
   // The bytes of the length of the last record's Features: a good guess for the next.

@@ -19,10 +19,11 @@ import WireFormat._
  *   name that differs in case alone is found too, as column + number of columns
  * @param collect whether a name seen for the first time gets a column of its own (inference)
  */
-private[tfrecord] final class FeatureNames(
+final private[tfrecord] class FeatureNames(
     columns: Array[String],
     caseSensitive: Boolean,
-    collect: Boolean = false) {
+    collect: Boolean = false
+) {
   import FeatureNames._
 
   private[this] var table = new Array[Name](64)
@@ -120,9 +121,9 @@ private[tfrecord] final class FeatureNames(
 private[tfrecord] object FeatureNames {
   final val NoColumn = -1
 
-  private final val HashFactor = 0x9e3779b97f4a7c15L
-  private final val MaxRememberedBytes = 4 << 20
-  private final val NameOverhead = 128
+  final private val HashFactor = 0x9e3779b97f4a7c15L
+  final private val MaxRememberedBytes = 4 << 20
+  final private val NameOverhead = 128
 
   /** Follows a name of which nothing is known yet: no entry begins with these bytes. */
   private val nothing: Name = new Name(Array.emptyByteArray, NoColumn) {
@@ -137,6 +138,7 @@ private[tfrecord] object FeatureNames {
    *   differs from the column's in case, or [[NoColumn]]
    */
   sealed class Name(val key: Array[Byte], val column: Int) {
+
     /** The key, long enough to be loaded as words. */
     val padded: Array[Byte] = java.util.Arrays.copyOf(key, key.length + Slack)
 

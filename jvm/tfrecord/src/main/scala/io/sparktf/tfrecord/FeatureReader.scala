@@ -21,7 +21,7 @@ import WireFormat._
  * and decoded once more with [[strict]] set, when all that is left is a real error and thrown as a
  * [[MalformedMessageException]]. So the first, hot pass needs no error handling of its own.
  */
-private[tfrecord] final class FeatureReader(fields: Array[StructField], row: RowBuilder) {
+final private[tfrecord] class FeatureReader(fields: Array[StructField], row: RowBuilder) {
   private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
@@ -160,26 +160,36 @@ private[tfrecord] final class FeatureReader(fields: Array[StructField], row: Row
       case FloatElement => arrays.readFloats(field, bytes, pos, end)
       case DoubleElement => arrays.readDoubles(field, bytes, pos, end)
       case DecimalElement =>
-        val at = arrays.readDecimals(field, types(field).precision, types(field).scale, bytes, pos, end)
+        val at =
+          arrays.readDecimals(field, types(field).precision, types(field).scale, bytes, pos, end)
         at < 0 || outOfRange(field, java.lang.Float.intBitsToFloat(loadInt(bytes, at)))
     }
 
   private def wrongKind(field: Int, found: Int): Boolean =
-    strict && fail(field, s"expected ${kindName(kinds(field))}, found ${kindName(found)}; " +
-      "read the feature with a column of its kind, or leave the column out of the schema")
+    strict && fail(
+      field,
+      s"expected ${kindName(kinds(field))}, found ${kindName(found)}; " +
+        "read the feature with a column of its kind, or leave the column out of the schema"
+    )
 
   private def tooMany(field: Int, count: Int): Boolean =
-    strict && fail(field, "expected at most one value, found " +
-      s"${if (count < 0) "more" else count.toString}; declare the column as an array")
+    strict && fail(
+      field,
+      "expected at most one value, found " +
+        s"${if (count < 0) "more" else count.toString}; declare the column as an array"
+    )
 
   private def outOfRange(field: Int, value: Any): Boolean =
-    strict && fail(field,
+    strict && fail(
+      field,
       s"expected a value that fits ${types(field).elementType.simpleString}, found $value; " +
-        "read the column with a wider type")
+        "read the column with a wider type"
+    )
 
   private def fail(field: Int, what: String): Nothing =
     throw new MalformedMessageException(
-      s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what")
+      s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what"
+    )
 }
 
 private[tfrecord] object FeatureReader {
@@ -206,7 +216,8 @@ private[tfrecord] object FeatureReader {
   def toDecimal(bits: Int, precision: Int, scale: Int): JavaDecimal = {
     val float = java.lang.Float.intBitsToFloat(bits)
     if (java.lang.Float.isNaN(float) || java.lang.Float.isInfinite(float)) return null
-    val decimal = new JavaDecimal(java.lang.Float.toString(float)).setScale(scale, RoundingMode.HALF_UP)
+    val decimal =
+      new JavaDecimal(java.lang.Float.toString(float)).setScale(scale, RoundingMode.HALF_UP)
     if (decimal.precision > precision) null else decimal
   }
 }

@@ -10,10 +10,11 @@ import org.apache.spark.sql.types._
  * @param repeated whether the column is an array (a vector counts as one value here)
  * @param elementType the Spark type of the column or of its elements, for messages and decimals
  */
-private[tfrecord] final case class FeatureType(
+final private[tfrecord] case class FeatureType(
     element: Int,
     repeated: Boolean,
-    elementType: DataType) {
+    elementType: DataType
+) {
 
   /** The tag of the list in the Feature's oneof. */
   def kind: Int = FeatureType.kindOf(element)
@@ -42,7 +43,8 @@ private[tfrecord] object FeatureType {
     StructField("type", ByteType, nullable = false),
     StructField("size", IntegerType),
     StructField("indices", ArrayType(IntegerType, containsNull = false)),
-    StructField("values", ArrayType(DoubleType, containsNull = false))))
+    StructField("values", ArrayType(DoubleType, containsNull = false))
+  ))
 
   def kindOf(element: Int): Int = element match {
     case FloatElement | DoubleElement | DecimalElement | VectorElement => WireFormat.FloatList

@@ -17,7 +17,7 @@ import WireFormat._
  * All lengths are known before a byte is written. For a scalar number they differ by the value's
  * size alone, so the entry is a copy of a template with four bytes patched.
  */
-private[tfrecord] final class FeatureWriter(fields: Array[StructField], records: RecordWriter) {
+final private[tfrecord] class FeatureWriter(fields: Array[StructField], records: RecordWriter) {
   private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
@@ -47,7 +47,8 @@ private[tfrecord] final class FeatureWriter(fields: Array[StructField], records:
       elements(field) match {
         case LongElement => writeInt64(field, row.getLong(field))
         case FloatElement => writeFloat(field, row.getFloat(field))
-        case BytesElement => writeBytes(field, ArrayWriter.bytesOf(row, field, types(field).elementType))
+        case BytesElement =>
+          writeBytes(field, ArrayWriter.bytesOf(row, field, types(field).elementType))
         case DoubleElement => writeFloat(field, arrays.toFloat(field, row.getDouble(field)))
         case IntElement => writeInt64(field, row.getInt(field))
         case BooleanElement => writeInt64(field, if (row.getBoolean(field)) 1L else 0L)
@@ -83,8 +84,11 @@ private[tfrecord] final class FeatureWriter(fields: Array[StructField], records:
     // Whole words: what is too much is overwritten by what follows.
     var i = 0
     while (i < template.length) {
-      Platform.putLong(bytes, Platform.BYTE_ARRAY_OFFSET.toLong + at + i,
-        Platform.getLong(template, Platform.BYTE_ARRAY_OFFSET.toLong + i))
+      Platform.putLong(
+        bytes,
+        Platform.BYTE_ARRAY_OFFSET.toLong + at + i,
+        Platform.getLong(template, Platform.BYTE_ARRAY_OFFSET.toLong + i)
+      )
       i += 8
     }
     val value = at + valueStarts(field)
@@ -157,5 +161,5 @@ private[tfrecord] final class FeatureWriter(fields: Array[StructField], records:
   }
 
   // Four tags and four lengths of at most five bytes.
-  private[this] final val EntryOverhead = 24
+  final private[this] val EntryOverhead = 24
 }

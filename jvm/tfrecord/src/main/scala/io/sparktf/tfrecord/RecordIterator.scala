@@ -4,29 +4,30 @@ import java.io.Closeable
 
 import org.apache.spark.sql.catalyst.InternalRow
 
-/** The rows of one file. Closes the file at its end, and on [[close]] wherever it is. */
-private[tfrecord] final class RecordIterator(file: String, records: RecordReader, rows: ExampleReader)
-    extends Iterator[InternalRow] with Closeable {
+/** A row for each record of a file. Closes the file at its end, or on [[close]] before it. */
+sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
+  extends Iterator[InternalRow] with Closeable {
   private[this] var isAtRecord = false
   private[this] var isClosed = false
 
+  /** Moves to the next record; false at the end. */
+  protected def advance(): Boolean
+
+  /** The row of the record. */
+  protected def row(): InternalRow
+
   override def hasNext: Boolean = {
     if (!isAtRecord && !isClosed) {
-      isAtRecord = records.next()
+      isAtRecord = advance()
       if (!isAtRecord) close()
     }
     isAtRecord
   }
 
   override def next(): InternalRow = {
-    if (!hasNext) throw new NoSuchElementException(s"$file has no more records")
+    if (!hasNext) throw new NoSuchElementException(s"${records.file} has no more records")
     isAtRecord = false
-    try rows.read(records.buffer, records.start, records.end)
-    catch {
-      case e: MalformedMessageException =>
-        throw new MalformedRecordException(
-          s"$file: the record at offset ${records.offset}: ${e.getMessage}", e)
-    }
+    row()
   }
 
   override def close(): Unit = if (!isClosed) {
@@ -35,28 +36,24 @@ private[tfrecord] final class RecordIterator(file: String, records: RecordReader
   }
 }
 
-/** The same row for each record of a file, whose data is not looked at. */
-private[tfrecord] final class RecordCounter(records: RecordReader, row: InternalRow)
-    extends Iterator[InternalRow] with Closeable {
-  private[this] var isAtRecord = false
-  private[this] var isClosed = false
+/** The rows that a file's records hold. */
+final private[tfrecord] class ExampleIterator(records: RecordReader, rows: ExampleReader)
+  extends RecordIterator(records) {
 
-  override def hasNext: Boolean = {
-    if (!isAtRecord && !isClosed) {
-      isAtRecord = records.skip()
-      if (!isAtRecord) close()
+  override protected def advance(): Boolean = records.next()
+
+  override protected def row(): InternalRow =
+    try rows.read(records.buffer, records.start, records.end)
+    catch {
+      case e: MalformedMessageException => throw records.malformed(e)
     }
-    isAtRecord
-  }
+}
 
-  override def next(): InternalRow = {
-    if (!hasNext) throw new NoSuchElementException("no more records")
-    isAtRecord = false
-    row
-  }
+/** The same row for each record of a file, whose data is not looked at. */
+final private[tfrecord] class RecordCounter(records: RecordReader, same: InternalRow)
+  extends RecordIterator(records) {
 
-  override def close(): Unit = if (!isClosed) {
-    isClosed = true
-    records.close()
-  }
+  override protected def advance(): Boolean = records.skip()
+
+  override protected def row(): InternalRow = same
 }

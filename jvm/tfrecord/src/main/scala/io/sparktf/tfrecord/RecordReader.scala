@@ -24,12 +24,13 @@ import WireFormat.Slack
  * @param verify whether the data's checksums are compared; a length's always is, for no frame
  *   after a wrong length could be trusted
  */
-private[tfrecord] final class RecordReader(
+final private[tfrecord] class RecordReader(
     in: InputStream,
     head: Array[Byte],
-    file: String,
+    val file: String,
     size: Long,
-    verify: Boolean) extends Closeable {
+    verify: Boolean
+) extends Closeable {
   import RecordReader._
 
   private[this] val checksum = new Checksum
@@ -86,6 +87,13 @@ private[tfrecord] final class RecordReader(
     true
   }
 
+  /** The error for a record whose message is no good. */
+  def malformed(cause: MalformedMessageException): MalformedRecordException =
+    new MalformedRecordException(
+      s"$file: the record at offset $recordOffset: ${cause.getMessage}",
+      cause
+    )
+
   override def close(): Unit = in.close()
 
   private def readHeader(): Boolean = {
@@ -140,12 +148,16 @@ private[tfrecord] final class RecordReader(
         recordOffset = origin + limit
         throw new CorruptTFRecordException(
           s"$file: the compressed stream ends early, behind $recordOffset uncompressed bytes; " +
-            "the file was not written to its end or was truncated", e)
+            "the file was not written to its end or was truncated",
+          e
+        )
       case e: IOException if size < 0 =>
         recordOffset = origin + limit
         throw new CorruptTFRecordException(
           s"$file: cannot be decompressed behind $recordOffset uncompressed bytes: " +
-            s"${e.getMessage}", e)
+            s"${e.getMessage}",
+          e
+        )
     }
 
   private def seekTo(target: Long): Unit = {
@@ -171,7 +183,7 @@ private[tfrecord] final class RecordReader(
 
   private def truncated(found: Long): Nothing =
     corrupt(s"a record of $dataLength bytes is cut off: $found of the ${dataLength.toLong +
-      FooterSize} bytes behind its header are there")
+        FooterSize} bytes behind its header are there")
 
   private def corrupt(what: String): Nothing =
     throw new CorruptTFRecordException(s"$file: at offset $recordOffset: $what")
@@ -184,8 +196,8 @@ private[tfrecord] object RecordReader {
   final val FooterSize = 4
 
   // Large enough that a read's cost is its bytes', small enough to stay in the processor's cache.
-  private final val BufferSize = 256 * 1024
-  private final val MaxBuffer = (Int.MaxValue - 15).toLong
+  final private val BufferSize = 256 * 1024
+  final private val MaxBuffer = (Int.MaxValue - 15).toLong
 
   /** The largest record: a Java array must hold it with its footer and the slack. */
   final val MaxRecordLength: Long = MaxBuffer - FooterSize - HeaderSize - Slack

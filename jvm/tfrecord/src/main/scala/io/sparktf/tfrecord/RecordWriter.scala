@@ -10,7 +10,7 @@ import WireFormat._
  * A record is encoded in place: [[begin]], then bytes put at [[position]] of [[bytes]] behind
  * [[reserve]], then [[end]]. What is finished goes to the stream in large pieces.
  */
-private[tfrecord] final class RecordWriter(out: OutputStream) extends Closeable {
+final private[tfrecord] class RecordWriter(out: OutputStream) extends Closeable {
   import RecordReader.{FooterSize, HeaderSize, MaxRecordLength}
   import RecordWriter._
 
@@ -46,7 +46,8 @@ private[tfrecord] final class RecordWriter(out: OutputStream) extends Closeable 
     if (length > MaxRecordLength) {
       discard()
       throw new MalformedMessageException(
-        s"a record of $length bytes; the largest that can be read back is $MaxRecordLength")
+        s"a record of $length bytes; the largest that can be read back is $MaxRecordLength"
+      )
     }
     reserve(FooterSize)
     store(buffer, recordStart, length)
@@ -69,6 +70,6 @@ private[tfrecord] final class RecordWriter(out: OutputStream) extends Closeable 
 }
 
 private[tfrecord] object RecordWriter {
-  private final val FlushSize = 128 * 1024
-  private final val LargestKept = 16 * 1024 * 1024
+  final private val FlushSize = 128 * 1024
+  final private val LargestKept = 16 * 1024 * 1024
 }

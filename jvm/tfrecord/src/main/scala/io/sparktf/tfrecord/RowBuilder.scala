@@ -12,7 +12,7 @@ import org.apache.spark.unsafe.Platform
  *
  * The partition values of a file, the same in each of its rows, are the trailing fields.
  */
-private[tfrecord] final class RowBuilder(numDataFields: Int, partitionSchema: StructType) {
+final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: StructType) {
   private[this] val numFields = numDataFields + partitionSchema.length
   private[this] val bitSetSize = UnsafeRow.calculateBitSetWidthInBytes(numFields)
   private[this] val fixedSize = bitSetSize + 8 * numFields
@@ -107,13 +107,19 @@ private[tfrecord] final class RowBuilder(numDataFields: Int, partitionSchema: St
       i += 1
     }
     reserve(partitionVariableSize)
-    Platform.copyMemory(base, partitionValues.getBaseOffset + fixed, buffer,
-      Platform.BYTE_ARRAY_OFFSET.toLong + cursor, partitionVariableSize)
+    Platform.copyMemory(
+      base,
+      partitionValues.getBaseOffset + fixed,
+      buffer,
+      Platform.BYTE_ARRAY_OFFSET.toLong + cursor,
+      partitionVariableSize
+    )
     cursor += partitionVariableSize
   }
 }
 
 private[tfrecord] object RowBuilder {
+
   /** The low `size` bytes of `value` at the low addresses of a word, zeros behind. */
   def smallWord(value: Long, size: Int): Long = {
     val low = value & (-1L >>> (64 - 8 * size))

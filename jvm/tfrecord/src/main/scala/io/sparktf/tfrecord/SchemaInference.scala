@@ -35,14 +35,17 @@ private[tfrecord] object SchemaInference {
       session: SparkSession,
       options: TFRecordOptions,
       files: Seq[FileStatus],
-      conf: Configuration): Option[StructType] = {
+      conf: Configuration
+  ): Option[StructType] = {
     if (files.isEmpty) return None
-    val paths = sample(options, files.filter(_.getLen > 0)).map(_.getPath.toString)
+    val paths = sample(options, files.filter(_.getLen > 0))
+      .map(f => FileToSample(f.getPath.toString, f.getLen))
     val sqlConf = session.sessionState.conf
     val task = new InferenceTask(
       options,
       options.ignoreCorruptFiles.getOrElse(sqlConf.ignoreCorruptFiles),
-      options.ignoreMissingFiles.getOrElse(sqlConf.ignoreMissingFiles))
+      options.ignoreMissingFiles.getOrElse(sqlConf.ignoreMissingFiles)
+    )
     val onDriver = paths.length <= MaxFilesOnDriver && options.samplingRatio.isEmpty
     val found =
       if (onDriver) {
@@ -53,7 +56,10 @@ private[tfrecord] object SchemaInference {
         val shared = context.broadcast(new SerializableConfiguration(Compression.readConf(conf)))
         try {
           val slices = math.min(paths.length, math.max(1, context.defaultParallelism * 4))
-          context.parallelize(paths, slices).map(task.summarize(_, shared.value.value)).collect().toSeq
+          context.parallelize(
+            paths,
+            slices
+          ).map(task.summarize(_, shared.value.value)).collect().toSeq
         } finally {
           shared.destroy()
         }
@@ -86,35 +92,44 @@ private[tfrecord] object SchemaInference {
   private def warnSkipped(file: String, cause: Throwable): Unit =
     log.warn(s"Schema inference skips $file: ${cause.getMessage}")
 
-  /** What a task does with a file; apart from the rest so that little is sent with it. */
-  private final class InferenceTask(
-      options: TFRecordOptions, ignoreCorrupt: Boolean, ignoreMissing: Boolean) extends Serializable {
+  final private case class FileToSample(path: String, size: Long)
 
-    def summarize(file: String, conf: Configuration): Seq[FeatureSummary] = {
-      val summarizer = new ExampleSummarizer(file)
+  /** What a task does with a file; apart from the rest so that little is sent with it. */
+  final private class InferenceTask(
+      options: TFRecordOptions,
+      ignoreCorrupt: Boolean,
+      ignoreMissing: Boolean
+  ) extends Serializable {
+
+    def summarize(file: FileToSample, conf: Configuration): Seq[FeatureSummary] = {
+      val summarizer = new ExampleSummarizer(file.path)
       try read(file, summarizer, conf)
       catch {
-        case e: FileNotFoundException if ignoreMissing => warnSkipped(file, e)
+        case e: FileNotFoundException if ignoreMissing => warnSkipped(file.path, e)
         case e: java.io.IOException if ignoreCorrupt && !e.isInstanceOf[FileNotFoundException] =>
-          warnSkipped(file, e)
+          warnSkipped(file.path, e)
       }
       summarizer.result()
     }
 
-    private def read(file: String, summarizer: ExampleSummarizer, conf: Configuration): Unit = {
-      val records = Compression.open(new Path(file), conf, options)
+    private def read(
+        file: FileToSample,
+        summarizer: ExampleSummarizer,
+        conf: Configuration
+    ): Unit = {
+      val records = Compression.open(new Path(file.path), file.size, conf, options)
       // Fixed by the file's name: the same files always give the same schema.
-      val random = new Random(file.hashCode)
+      val random = new Random(file.path.hashCode)
       var seen = 0L
       try {
-        while ((options.samplingRatio.isDefined || seen < options.sampleRecords) && records.next()) {
+        while (
+          (options.samplingRatio.isDefined || seen < options.sampleRecords) && records.next()
+        ) {
           // A file's first record always counts, or small files would say nothing.
           if (seen == 0 || options.samplingRatio.forall(r => r >= 1 || random.nextDouble() < r)) {
             try summarizer.add(records.buffer, records.start, records.end)
             catch {
-              case e: MalformedMessageException =>
-                throw new MalformedRecordException(
-                  s"$file: the record at offset ${records.offset}: ${e.getMessage}", e)
+              case e: MalformedMessageException => throw records.malformed(e)
             }
           }
           seen += 1
@@ -135,13 +150,14 @@ private[tfrecord] object SchemaInference {
  * @param isText whether each value seen is valid UTF-8 (bytes only)
  * @param file a file in which it was seen
  */
-private[tfrecord] final case class FeatureSummary(
+final private[tfrecord] case class FeatureSummary(
     name: String,
     kind: Int,
     isArray: Boolean,
     hasValues: Boolean,
     isText: Boolean,
-    file: String) {
+    file: String
+) {
 
   def merge(other: FeatureSummary): FeatureSummary = {
     if (kind == 0 || other.kind == 0 || kind == other.kind) {
@@ -149,7 +165,8 @@ private[tfrecord] final case class FeatureSummary(
         kind = kind | other.kind,
         isArray = isArray || other.isArray,
         hasValues = hasValues || other.hasValues,
-        isText = isText && other.isText)
+        isText = isText && other.isText
+      )
     } else {
       throw FeatureSummary.disagreement(name, kind, file, other.kind, other.file)
     }
@@ -171,5 +188,6 @@ private[tfrecord] object FeatureSummary {
     new IllegalArgumentException(
       s"The schema cannot be inferred: the feature `$name` is a ${FeatureType.kindName(kind)} in " +
         s"$file and a ${FeatureType.kindName(otherKind)} in $otherFile. " +
-        "Give a schema, or read the files apart")
+        "Give a schema, or read the files apart"
+    )
 }

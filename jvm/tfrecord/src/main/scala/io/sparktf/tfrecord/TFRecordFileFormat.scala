@@ -1,7 +1,5 @@
 package io.sparktf.tfrecord
 
-import java.io.Closeable
-
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileStatus, Path}
 import org.apache.hadoop.mapreduce.{Job, TaskAttemptContext}
@@ -9,7 +7,9 @@ import org.apache.spark.TaskContext
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.util.CompressionCodecs
-import org.apache.spark.sql.execution.datasources.{CodecStreams, FileFormat, OutputWriter, OutputWriterFactory, PartitionedFile}
+import org.apache.spark.sql.execution.datasources.{
+  CodecStreams, FileFormat, OutputWriter, OutputWriterFactory, PartitionedFile
+}
 import org.apache.spark.sql.sources.{DataSourceRegister, Filter}
 import org.apache.spark.sql.types.{DataType, StructType}
 import org.apache.spark.util.SerializableConfiguration
@@ -36,12 +36,16 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
     FeatureType.of(dataType).isDefined || FeatureType.isNested(dataType)
 
   override def isSplitable(
-      sparkSession: SparkSession, options: Map[String, String], path: Path): Boolean = false
+      sparkSession: SparkSession,
+      options: Map[String, String],
+      path: Path
+  ): Boolean = false
 
   override def inferSchema(
       sparkSession: SparkSession,
       options: Map[String, String],
-      files: Seq[FileStatus]): Option[StructType] = {
+      files: Seq[FileStatus]
+  ): Option[StructType] = {
     val conf = sparkSession.sessionState.newHadoopConfWithOptions(options)
     SchemaInference.infer(sparkSession, new TFRecordOptions(options, conf), files, conf)
   }
@@ -50,7 +54,8 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       sparkSession: SparkSession,
       job: Job,
       options: Map[String, String],
-      dataSchema: StructType): OutputWriterFactory = {
+      dataSchema: StructType
+  ): OutputWriterFactory = {
     val conf = job.getConfiguration
     val parsed = new TFRecordOptions(options, conf)
     refuseNestedArrays(dataSchema)
@@ -72,15 +77,17 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       requiredSchema: StructType,
       filters: Seq[Filter],
       options: Map[String, String],
-      hadoopConf: Configuration): PartitionedFile => Iterator[InternalRow] = {
+      hadoopConf: Configuration
+  ): PartitionedFile => Iterator[InternalRow] = {
     refuseNestedArrays(requiredSchema)
     val parsed = new TFRecordOptions(options, hadoopConf)
     val caseSensitive = sparkSession.sessionState.conf.caseSensitiveAnalysis
     val conf = sparkSession.sparkContext.broadcast(
-      new SerializableConfiguration(Compression.readConf(hadoopConf)))
+      new SerializableConfiguration(Compression.readConf(hadoopConf))
+    )
     file => {
-      val records = Compression.open(file.toPath, conf.value.value, parsed)
-      val rows: Iterator[InternalRow] with Closeable =
+      val records = Compression.open(file.toPath, file.fileSize, conf.value.value, parsed)
+      val rows =
         if (requiredSchema.isEmpty) {
           val row = new RowBuilder(0, partitionSchema)
           row.setPartitionValues(file.partitionValues)
@@ -89,7 +96,7 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
         } else {
           val reader = new ExampleReader(requiredSchema, partitionSchema, caseSensitive)
           reader.setPartitionValues(file.partitionValues)
-          new RecordIterator(file.toPath.toString, records, reader)
+          new ExampleIterator(records, reader)
         }
       // A query that stops early, or fails, leaves the iterator before its end.
       Option(TaskContext.get()).foreach(_.addTaskCompletionListener[Unit](_ => rows.close()))
@@ -101,7 +108,8 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
     schema.find(f => FeatureType.isNested(f.dataType)).foreach { f =>
       throw new IllegalArgumentException(
         s"The column `${f.name}` of type ${f.dataType.simpleString} has no place in a tf.Example, " +
-          "whose features are flat lists: flatten the column")
+          "whose features are flat lists: flatten the column"
+      )
     }
 }
 
@@ -109,18 +117,25 @@ private[tfrecord] object TFRecordFileFormat {
   private val log = LoggerFactory.getLogger(classOf[TFRecordFileFormat])
 }
 
-private[tfrecord] final class TFRecordOutputWriterFactory extends OutputWriterFactory {
+final private[tfrecord] class TFRecordOutputWriterFactory extends OutputWriterFactory {
   override def getFileExtension(context: TaskAttemptContext): String =
     ".tfrecord" + CodecStreams.getCompressionExtension(context)
 
   override def newInstance(
-      path: String, dataSchema: StructType, context: TaskAttemptContext): OutputWriter =
+      path: String,
+      dataSchema: StructType,
+      context: TaskAttemptContext
+  ): OutputWriter =
     new TFRecordOutputWriter(path, dataSchema, context)
 }
 
-private[tfrecord] final class TFRecordOutputWriter(
-    file: String, dataSchema: StructType, context: TaskAttemptContext) extends OutputWriter {
-  private[this] val records = new RecordWriter(CodecStreams.createOutputStream(context, new Path(file)))
+final private[tfrecord] class TFRecordOutputWriter(
+    file: String,
+    dataSchema: StructType,
+    context: TaskAttemptContext
+) extends OutputWriter {
+  private[this] val records =
+    new RecordWriter(CodecStreams.createOutputStream(context, new Path(file)))
   private[this] val rows = new ExampleWriter(dataSchema, records)
 
   override def path(): String = file

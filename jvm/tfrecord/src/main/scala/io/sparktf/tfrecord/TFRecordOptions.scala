@@ -13,8 +13,10 @@ import org.apache.spark.sql.catalyst.util.CaseInsensitiveMap
  *
  * @throws IllegalArgumentException naming the option, its value and what it may be
  */
-private[tfrecord] final class TFRecordOptions(
-    parameters: Map[String, String], conf: Configuration) extends Serializable {
+final private[tfrecord] class TFRecordOptions(
+    parameters: Map[String, String],
+    conf: Configuration
+) extends Serializable {
   import TFRecordOptions._
 
   @transient private val options = CaseInsensitiveMap(parameters)
@@ -60,7 +62,8 @@ private[tfrecord] final class TFRecordOptions(
   val readCodec: ReadCodec = compression match {
     case None => AutoCodec
     case Some((_, name)) if name.toLowerCase(Locale.ROOT) == "auto" => AutoCodec
-    case Some((option, name)) => FixedCodec(io.sparktf.tfrecord.Compression.codecOf(option, name, conf))
+    case Some((option, name)) =>
+      FixedCodec(io.sparktf.tfrecord.Compression.codecOf(option, name, conf))
   }
 
   /** How files are compressed: not at all unless asked, whatever the cluster's default is. */
@@ -92,10 +95,12 @@ private[tfrecord] final class TFRecordOptions(
 
   private def refuse(option: String, value: String, expected: String): Nothing =
     throw new IllegalArgumentException(
-      s"The option `$option` of the tfrecord source is '$value'; it must be $expected")
+      s"The option `$option` of the tfrecord source is '$value'; it must be $expected"
+    )
 }
 
 private[tfrecord] object TFRecordOptions {
+
   /** What each record holds: `Example`. */
   val RecordType = "recordType"
 

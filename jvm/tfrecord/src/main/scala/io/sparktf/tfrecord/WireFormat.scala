@@ -30,7 +30,7 @@ private[tfrecord] object WireFormat {
 
   final val MaxVarintBytes = 10
 
-  private final val Continuations = 0x8080808080808080L
+  final private val Continuations = 0x8080808080808080L
   private val littleEndian = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN
 
   def load(bytes: Array[Byte], pos: Int): Long = {
@@ -44,12 +44,18 @@ private[tfrecord] object WireFormat {
   }
 
   def store(bytes: Array[Byte], pos: Int, word: Long): Unit =
-    Platform.putLong(bytes, Platform.BYTE_ARRAY_OFFSET.toLong + pos,
-      if (littleEndian) word else java.lang.Long.reverseBytes(word))
+    Platform.putLong(
+      bytes,
+      Platform.BYTE_ARRAY_OFFSET.toLong + pos,
+      if (littleEndian) word else java.lang.Long.reverseBytes(word)
+    )
 
   def storeInt(bytes: Array[Byte], pos: Int, word: Int): Unit =
-    Platform.putInt(bytes, Platform.BYTE_ARRAY_OFFSET.toLong + pos,
-      if (littleEndian) word else java.lang.Integer.reverseBytes(word))
+    Platform.putInt(
+      bytes,
+      Platform.BYTE_ARRAY_OFFSET.toLong + pos,
+      if (littleEndian) word else java.lang.Integer.reverseBytes(word)
+    )
 
   /** Whether the file's little-endian floats can be copied to memory as they are. */
   def isLittleEndian: Boolean = littleEndian
