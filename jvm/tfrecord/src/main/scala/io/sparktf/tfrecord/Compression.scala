@@ -8,7 +8,6 @@ import org.apache.hadoop.fs.Path
 import org.apache.hadoop.io.compress.{
   CompressionCodec, CompressionCodecFactory, DefaultCodec, GzipCodec
 }
-import org.apache.hadoop.io.compress.zlib.{ZlibCompressor, ZlibFactory}
 import org.apache.hadoop.util.ReflectionUtils
 
 /** Finds codecs by the names that users give, and opens files through them. */
@@ -160,11 +159,6 @@ private[tfrecord] object Compression {
       val padded = java.util.Arrays.copyOf(head, HeadSize + WireFormat.Slack)
       WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))
     }
-
-  /** Sets zlib's level for the writes of a job. */
-  def setLevel(conf: Configuration, level: Int): Unit =
-    // The constants begin with the levels 0 to 9, some under names of their own.
-    ZlibFactory.setCompressionLevel(conf, ZlibCompressor.CompressionLevel.values()(level))
 
   /** The configuration for reading: as given, with buffers of a useful size. */
   def readConf(conf: Configuration): Configuration = {

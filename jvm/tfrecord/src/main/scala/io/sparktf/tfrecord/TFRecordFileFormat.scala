@@ -2,14 +2,11 @@ package io.sparktf.tfrecord
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileStatus, Path}
-import org.apache.hadoop.mapreduce.{Job, TaskAttemptContext}
+import org.apache.hadoop.mapreduce.Job
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.catalyst.util.CompressionCodecs
-import org.apache.spark.sql.execution.datasources.{
-  CodecStreams, FileFormat, OutputWriter, OutputWriterFactory, PartitionedFile
-}
+import org.apache.spark.sql.execution.datasources.{FileFormat, OutputWriterFactory, PartitionedFile}
 import org.apache.spark.sql.sources.{DataSourceRegister, Filter}
 import org.apache.spark.sql.types.{DataType, StructType}
 import org.apache.spark.util.SerializableConfiguration
@@ -56,18 +53,14 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       options: Map[String, String],
       dataSchema: StructType
   ): OutputWriterFactory = {
-    val conf = job.getConfiguration
-    val parsed = new TFRecordOptions(options, conf)
+    val parsed = new TFRecordOptions(options, job.getConfiguration)
     refuseNestedArrays(dataSchema)
     val codec = parsed.writeCodec
     codec.filterNot(Compression.isReadByTensorFlow).foreach { c =>
       TFRecordFileFormat.log.warn(s"TensorFlow cannot read TFRecord files compressed by " +
         s"${c.getName}; it reads the compressions none, gzip and zlib (deflate)")
     }
-    // Set in either case: the cluster's own default compression must not get in.
-    CompressionCodecs.setCodecConfiguration(conf, codec.map(_.getName).orNull)
-    parsed.compressionLevel.foreach(Compression.setLevel(conf, _))
-    new TFRecordOutputWriterFactory
+    new TFRecordOutputWriterFactory(new OutputCompression(codec, parsed.compressionLevel))
   }
 
   override def buildReaderWithPartitionValues(
@@ -115,37 +108,4 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
 
 private[tfrecord] object TFRecordFileFormat {
   private val log = LoggerFactory.getLogger(classOf[TFRecordFileFormat])
-}
-
-final private[tfrecord] class TFRecordOutputWriterFactory extends OutputWriterFactory {
-  override def getFileExtension(context: TaskAttemptContext): String =
-    ".tfrecord" + CodecStreams.getCompressionExtension(context)
-
-  override def newInstance(
-      path: String,
-      dataSchema: StructType,
-      context: TaskAttemptContext
-  ): OutputWriter =
-    new TFRecordOutputWriter(path, dataSchema, context)
-}
-
-final private[tfrecord] class TFRecordOutputWriter(
-    file: String,
-    dataSchema: StructType,
-    context: TaskAttemptContext
-) extends OutputWriter {
-  private[this] val records =
-    new RecordWriter(CodecStreams.createOutputStream(context, new Path(file)))
-  private[this] val rows = new ExampleWriter(dataSchema, records)
-
-  override def path(): String = file
-
-  override def write(row: InternalRow): Unit =
-    try rows.write(row)
-    catch {
-      case e: MalformedMessageException =>
-        throw new MalformedRecordException(s"A row cannot be written to $file: ${e.getMessage}", e)
-    }
-
-  override def close(): Unit = records.close()
 }

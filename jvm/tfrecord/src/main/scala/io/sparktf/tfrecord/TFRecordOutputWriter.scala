@@ -1,0 +1,44 @@
+package io.sparktf.tfrecord
+
+import org.apache.hadoop.fs.Path
+import org.apache.hadoop.mapreduce.TaskAttemptContext
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.execution.datasources.{OutputWriter, OutputWriterFactory}
+import org.apache.spark.sql.types.StructType
+
+/** Sent to the tasks of a write, where it opens their files. */
+private[tfrecord] final class TFRecordOutputWriterFactory(compression: OutputCompression)
+    extends OutputWriterFactory {
+
+  override def getFileExtension(context: TaskAttemptContext): String =
+    ".tfrecord" + compression.extension
+
+  override def newInstance(
+      path: String,
+      dataSchema: StructType,
+      context: TaskAttemptContext
+  ): OutputWriter = {
+    val out = compression.create(new Path(path), context.getConfiguration)
+    new TFRecordOutputWriter(path, dataSchema, new RecordWriter(out))
+  }
+}
+
+/** Writes one file. */
+private[tfrecord] final class TFRecordOutputWriter(
+    file: String,
+    dataSchema: StructType,
+    records: RecordWriter
+) extends OutputWriter {
+  private[this] val rows = new ExampleWriter(dataSchema, records)
+
+  override def path(): String = file
+
+  override def write(row: InternalRow): Unit =
+    try rows.write(row)
+    catch {
+      case e: MalformedMessageException =>
+        throw new MalformedRecordException(s"A row cannot be written to $file: ${e.getMessage}", e)
+    }
+
+  override def close(): Unit = records.close()
+}
