@@ -89,7 +89,8 @@ private[tfrecord] object FeatureType {
     case DoubleType => Some(DoubleElement)
     case _: DecimalType => Some(DecimalElement)
     case BinaryType => Some(BytesElement)
-    case _: StringType => Some(BytesElement)
+    // In Spark 4 these two are StringTypes as well.
+    case _: StringType | _: CharType | _: VarcharType => Some(BytesElement)
     case u: UserDefinedType[_] if u.sqlType != vectorStruct => ofElement(u.sqlType)
     case _ => None
   }

@@ -1,0 +1,151 @@
+package io.sparktf.tfrecord
+
+import java.io.{File, IOException}
+import java.nio.file.{Files, FileVisitResult, Path, SimpleFileVisitor}
+import java.nio.file.attribute.BasicFileAttributes
+import java.util.Arrays.asList
+import java.util.regex.Pattern
+
+import org.apache.spark.sql.{DataFrame, Row, SparkSession}
+import org.apache.spark.sql.types._
+import org.scalacheck.Gen
+import org.scalacheck.rng.Seed
+import org.scalatest.funsuite.AnyFunSuite
+
+/**
+ * What the suites share: one Spark session, folders that go away, and ways to say what an error
+ * must name. The suites see the data source as its users do, through Spark and through files.
+ */
+trait TFRecordSuite extends AnyFunSuite {
+
+  protected def spark: SparkSession = TestSession.spark
+
+  protected def withTempDir[T](body: File => T): T = {
+    val folder = Files.createTempDirectory(TestSession.scratch, "t").toFile
+    try body(folder)
+    finally TestSession.delete(folder.toPath)
+  }
+
+  /** Reads with a schema in Spark's DDL, for example `x BIGINT, tags ARRAY<STRING>`. */
+  protected def read(path: File, schema: String, options: (String, String)*): DataFrame =
+    read(path, StructType.fromDDL(schema), options: _*)
+
+  protected def read(path: File, schema: StructType, options: (String, String)*): DataFrame =
+    spark.read.format("tfrecord").schema(schema).options(options.toMap).load(path.getPath)
+
+  protected def infer(path: File, options: (String, String)*): DataFrame =
+    spark.read.format("tfrecord").options(options.toMap).load(path.getPath)
+
+  protected def frame(schema: String, rows: Row*): DataFrame =
+    frame(StructType.fromDDL(schema), rows: _*)
+
+  protected def frame(schema: StructType, rows: Row*): DataFrame =
+    spark.createDataFrame(asList(rows: _*), schema)
+
+  /** One file with the rows in their order. */
+  protected def write(rows: DataFrame, path: File, options: (String, String)*): Unit =
+    rows.coalesce(1).write.format("tfrecord").options(options.toMap).save(path.getPath)
+
+  protected def shown(rows: DataFrame): Vector[String] = Shown.show(rows.collect().toVector)
+
+  protected def assertRows(found: DataFrame, expected: Row*): Unit =
+    assert(shown(found) == Shown.show(expected))
+
+  /** The same rows in any order. */
+  protected def assertSameRows(found: DataFrame, expected: Row*): Unit =
+    assert(shown(found).sorted == Shown.show(expected).sorted)
+
+  /**
+   * `body` must fail, and one error of the chain of causes must by itself name all of `words`:
+   * a word in any case, a number as a number of its own. The error must not be one of the JVM's
+   * (memory, stack).
+   */
+  protected def assertFails(words: Any*)(body: => Any): Unit = {
+    val error = intercept[Exception](body)
+    val causes = Iterator.iterate[Throwable](error)(_.getCause).takeWhile(_ != null).toVector
+    assert(!causes.exists(_.isInstanceOf[VirtualMachineError]), causes)
+    // This one repeats the whole chain as text, so it would make the chain as good as one error.
+    val messages = causes.map(cause => String.valueOf(cause.getMessage))
+      .filterNot(_.startsWith("Job aborted due to stage failure"))
+    val all = words.map(_.toString)
+    assert(
+      messages.exists(message => all.forall(word => names(message, word))),
+      s"\nexpected one error to name ${all.mkString("<", "> <", ">")}, found:\n" +
+        causes.map(cause => cause.toString.take(1000)).mkString("\n")
+    )
+  }
+
+  private def names(message: String, word: String): Boolean =
+    if (word.matches("-?\\d+")) {
+      Pattern.compile("(?<![\\d.])" + Pattern.quote(word) + "(?![\\d])").matcher(message).find()
+    } else {
+      message.toLowerCase.contains(word.toLowerCase)
+    }
+
+  /** Runs `body` with SQL settings that are put back afterwards. */
+  protected def withConf[T](settings: (String, String)*)(body: => T): T = {
+    val before = settings.map { case (key, _) => key -> spark.conf.getOption(key) }
+    settings.foreach { case (key, value) => spark.conf.set(key, value) }
+    try body
+    finally before.foreach {
+        case (key, Some(value)) => spark.conf.set(key, value)
+        case (key, None) => spark.conf.unset(key)
+      }
+  }
+
+  /** `count` draws, always the same unless `-Dsparktf.test.seed` says otherwise. */
+  protected def draw[T](count: Int, gen: Gen[T]): Vector[T] =
+    Gen.containerOfN[Vector, T](count, gen)
+      .pureApply(Gen.Parameters.default.withSize(12), Seed(seed))
+
+  protected lazy val seed: Long = {
+    val value = sys.props.get("sparktf.test.seed").map(_.toLong).getOrElse(20151109L)
+    info(s"random cases drawn with -Dsparktf.test.seed=$value")
+    value
+  }
+}
+
+/** The session of all suites: starting one takes longer than most of them. */
+object TestSession {
+
+  lazy val scratch: Path = {
+    val folder = Files.createTempDirectory("sparktf-tests")
+    sys.addShutdownHook {
+      SparkSession.getDefaultSession.foreach(_.stop())
+      delete(folder)
+    }
+    folder
+  }
+
+  lazy val spark: SparkSession = {
+    val session = SparkSession.builder()
+      .master("local[2]")
+      .appName("sparktf tests")
+      .config("spark.ui.enabled", "false")
+      .config("spark.driver.bindAddress", "127.0.0.1")
+      .config("spark.driver.host", "127.0.0.1")
+      .config("spark.sql.shuffle.partitions", "2")
+      .config("spark.sql.warehouse.dir", scratch.resolve("warehouse").toUri.toString)
+      .config("spark.sql.datetime.java8API.enabled", "true")
+      // Half an hour off every zone where a machine stands by chance: a conversion would show.
+      .config("spark.sql.session.timeZone", "Asia/Kolkata")
+      .getOrCreate()
+    // Most of what these tests provoke is an error that Spark would log with its whole stack.
+    session.sparkContext.setLogLevel("OFF")
+    session
+  }
+
+  def delete(root: Path): Unit = {
+    val visitor = new SimpleFileVisitor[Path] {
+      override def visitFile(file: Path, attributes: BasicFileAttributes): FileVisitResult = {
+        Files.deleteIfExists(file)
+        FileVisitResult.CONTINUE
+      }
+      override def postVisitDirectory(folder: Path, error: IOException): FileVisitResult = {
+        Files.deleteIfExists(folder)
+        FileVisitResult.CONTINUE
+      }
+    }
+    if (Files.exists(root)) Files.walkFileTree(root, visitor)
+  }
+}
