@@ -21,8 +21,10 @@ LAUNCHER := .tools/sbt-launch-$(SBT_VERSION).jar
 SBT := java -Xmx2g -Xss4m -Dsbt.supershell=false -jar $(LAUNCHER)
 JARS := $(foreach scala,2.12 2.13,python/sparktf/jars/sparktf-tfrecord_$(scala)-$(VERSION).jar)
 JARS_BUILT := target/jars.built
+REFERENCES_BUILT := benchmarks/target/jars.built
 JVM_SOURCES := build.sbt pyproject.toml $(wildcard project/*.sbt project/*.scala) \
   project/build.properties $(shell find jvm -path '*/src/main/*' -type f)
+JMH_SOURCES := $(shell find benchmarks/jmh -path '*/src/main/*' -type f)
 SPARKS_INSTALLED := $(SPARKS:%=.spark/%/.installed)
 
 # A jar that was removed by hand is built again.
@@ -53,14 +55,14 @@ help: ## This list
 	  | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 
 .PHONY: quickstart
-quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to TFRecord to a trained network (IMAGES=DIR: your own)
+quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to a trained network (IMAGES=DIR: your own)
 	.venv/bin/python examples/quickstart.py $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
 # Everything runs, so that one go shows all failures; what has failed is named at the end.
 .PHONY: test
-test: lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## Format, lint, types, and all tests on every Spark
+test: lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## Format, lint, types, tests on every Spark
 	@failed=(); \
-	$(SBT) formatCheck jars testAll </dev/null || failed+=(sbt); \
+	$(SBT) jars formatCheck testAll </dev/null || failed+=(sbt); \
 	echo '== Python tests on the Spark of .venv'; \
 	.venv/bin/python -m pytest $(ARGS) || failed+=(pytest); \
 	for spark in $(SPARKS); do \
@@ -68,7 +70,9 @@ test: lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## Format, lint, types, an
 	  PYTHONPATH="$(CURDIR)/.spark/$$spark" .venv/bin/python -m pytest $(ARGS) \
 	    || failed+=("pytest on $$spark"); \
 	done; \
-	if (($${#failed[@]})); then echo "make test: failed: $$(IFS=,; echo "$${failed[*]}")" >&2; exit 1; fi
+	if (($${#failed[@]})); then \
+	  echo "make test: failed: $$(IFS=,; echo "$${failed[*]}")" >&2; exit 1; \
+	fi
 
 .PHONY: lint
 lint: $(PACKAGE) ## Python: format, lint and types, checked only
@@ -95,9 +99,15 @@ wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
 	done
 	@ls dist/*.whl
 
+# Without ARGS, all of it, and the committed results are replaced.
 .PHONY: bench
-bench: $(PACKAGE) $(JARS_BUILT) $(LAUNCHER) ## The benchmarks (ARGS=… goes to benchmarks/run.py)
-	.venv/bin/python benchmarks/run.py $(ARGS)
+bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark (ARGS=… for a part)
+	.venv/bin/python benchmarks/run.py $(or $(ARGS),--out benchmarks/results/spark.json)
+
+.PHONY: bench-jmh
+bench-jmh: $(LAUNCHER) ## Benchmarks in memory (ARGS=… goes to JMH)
+	mkdir -p benchmarks/results
+	$(SBT) 'jmh/Jmh/run $(or $(ARGS),-rf json -rff $(CURDIR)/benchmarks/results/jmh.json)' </dev/null
 
 .PHONY: sbt
 sbt: $(LAUNCHER) ## sbt, as a shell or with CMD="testSpark42"
@@ -108,7 +118,8 @@ setup: $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## All of the set-up, without 
 
 .PHONY: clean
 clean: ## Removes what was built; the set-up stays
-	rm -rf target dist project/target project/project jvm/*/target benchmarks/jmh/target \
+	rm -rf target dist project/target project/project jvm/*/target \
+	  benchmarks/target benchmarks/jmh/target \
 	  python/sparktf/jars .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
 .PHONY: distclean
@@ -122,7 +133,8 @@ java:
 	@command -v java >/dev/null || { echo 'JDK 17 is needed, and there is no `java`.' >&2; exit 1; }
 	@major="$$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')"; \
 	if [ "$${major:-0}" -lt 17 ]; then \
-	  echo "JDK 17 is needed; \`java\` is $$(java -version 2>&1 | sed -n '/ version /p')." >&2; exit 1; \
+	  echo "JDK 17 is needed; \`java\` is $$(java -version 2>&1 | sed -n '/ version /p')." >&2; \
+	  exit 1; \
 	fi
 
 $(VENV): requirements-dev.txt
@@ -157,4 +169,9 @@ $(LAUNCHER): project/build.properties | java $(VENV)
 
 $(JARS_BUILT): $(JVM_SOURCES) | $(LAUNCHER)
 	$(call quietly,Building the data source (the first time two minutes),jars,$(SBT) jars)
+	@touch $@
+
+# protobuf and TensorFlow's Hadoop formats, which the benchmarks measure beside sparktf.
+$(REFERENCES_BUILT): build.sbt $(JMH_SOURCES) | $(LAUNCHER)
+	$(call quietly,Building what the benchmarks compare with,references,$(SBT) jmh/benchmarkJars)
 	@touch $@

@@ -113,7 +113,13 @@ def jarsIn(folder: File): Seq[File] = {
  * The suites of jvm/tfrecord/src/test, compiled against one Spark and run on it with the packaged
  * jar. `sparkJars` is the folder of that Spark's jars; without one they come from Maven.
  */
-def sparkTests(id: String, spark: String, scala: String, sparkJars: Option[File]): Project = {
+def sparkTests(
+    id: String,
+    spark: String,
+    scala: String,
+    sparkJars: Option[File],
+    compiler: Seq[String] = Seq("-XX:TieredStopAtLevel=1")
+): Project = {
   val sparkFromMaven = "org.apache.spark" %% "spark-sql" % spark % Test
   Project(id, file(s"jvm/tfrecord/target/$id"))
     .disablePlugins(ScalafmtPlugin) // five rows share their sources: see the alias `format`
@@ -148,7 +154,8 @@ def sparkTests(id: String, spark: String, scala: String, sparkJars: Option[File]
       Test / fork := true,
       Test / parallelExecution := false,
       Test / testOptions += Tests.Argument(TestFrameworks.ScalaTest, "-oDSI"),
-      Test / javaOptions ++= openedPackages ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
+      Test / javaOptions ++=
+        openedPackages ++ compiler ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
       Test / forkOptions := {
         val folder = target.value / "work" // takes spark-warehouse and the like
         IO.createDirectory(folder)
@@ -161,9 +168,10 @@ lazy val spark35_212 = sparkTests("spark35_212", "3.5.9", scala212, Some(jarsOfS
 lazy val spark35_213 = sparkTests("spark35_213", "3.5.9", scala213, None) // has no spark-mllib
 lazy val spark40 = sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.0.5")))
 lazy val spark41 = sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")))
-lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv))
+// With the optimizing compiler, as users run it; the others start faster without.
+lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv), compiler = Nil)
 
-// `root/test` would mix what the rows say. This goes row by row, and on to the next after a failure.
+// `root/test` would mix what the rows say. This goes row by row, and on after a failure.
 val testRows = Command.command("testRows") { state =>
   val failed = Seq(spark35_212, spark35_213, spark40, spark41, spark42).filterNot { row =>
     state.log.info(s"== Tests of ${row.id}")
