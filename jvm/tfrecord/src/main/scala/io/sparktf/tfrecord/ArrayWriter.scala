@@ -171,19 +171,34 @@ final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: R
     case BooleanElement => if (array.getBoolean(i)) 1L else 0L
   }
 
-  private def refuseNulls(field: Int, array: ArrayData): Unit = {
-    val count = array.numElements()
-    var i = 0
-    while (i < count) {
-      if (array.isNullAt(i)) {
-        refuse(
-          field,
-          s"element $i of $count is null, and a feature's list has no place for a " +
-            "null: remove or replace it, for example with array_compact"
-        )
+  private def refuseNulls(field: Int, array: ArrayData): Unit =
+    if (mayHaveNulls(array)) {
+      val count = array.numElements()
+      var i = 0
+      while (i < count) {
+        if (array.isNullAt(i)) {
+          refuse(
+            field,
+            s"element $i of $count is null, and a feature's list has no place for a null: " +
+              "remove or replace it, for example with array_compact"
+          )
+        }
+        i += 1
       }
-      i += 1
     }
+
+  /** Looks at 64 elements at once where the array lets us. */
+  private def mayHaveNulls(array: ArrayData): Boolean = array match {
+    case unsafe: UnsafeArrayData =>
+      val header = UnsafeArrayData.calculateHeaderPortionInBytes(unsafe.numElements())
+      var nulls = 0L
+      var i = 8
+      while (i < header) {
+        nulls |= Platform.getLong(unsafe.getBaseObject, unsafe.getBaseOffset + i)
+        i += 8
+      }
+      nulls != 0L
+    case _ => true
   }
 
   private def refuse(field: Int, what: String): Nothing =

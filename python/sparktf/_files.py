@@ -1,0 +1,210 @@
+"""Which files a path stands for, and what TensorFlow must know of each to read it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from sparktf import _compression as compressions
+from sparktf import _partitions as partitions
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+# Two letters at least: "C:/data" is a drive. Spark writes local paths as "file:/data".
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+
+# Looking into one object of a cloud store takes tens of milliseconds, nearly all of it waiting.
+_THREADS = 16
+
+
+@dataclass(frozen=True)
+class RecordFile:
+    """One TFRecord file.
+
+    Attributes:
+        path: As TensorFlow opens it.
+        partition: Column and value of the `column=value` folders above it, outermost first.
+        compression: TensorFlow's name of it: "", "GZIP" or "ZLIB".
+    """
+
+    path: str
+    partition: tuple[tuple[str, str], ...]
+    compression: str = ""
+
+    @property
+    def folder(self) -> str:
+        return self.path.rpartition("/")[0]
+
+    @property
+    def partition_columns(self) -> list[str]:
+        return [column for column, _ in self.partition]
+
+
+def find_files(path: PathLike | Sequence[PathLike], compression: str) -> list[RecordFile]:
+    """The files of `path`, those of each part in the order of their names.
+
+    Args:
+        path: A file, a directory that Spark wrote, a glob, or several of these. In a directory,
+            `column=value` folders are followed; other folders are not (Spark does not read them
+            either), except below one of these. Names that begin with `_` or `.` are hidden,
+            unless they are of the form `_column=value`.
+        compression: "auto", "none", "gzip", "zlib" or "deflate".
+
+    Raises:
+        FileNotFoundError: A part of `path` stands for no file.
+        ValueError: TensorFlow cannot open a path or a compression, or files lie in folders with
+            different partition columns.
+    """
+    parts = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    if not parts:
+        raise FileNotFoundError("no TFRecord files: the list of paths is empty")
+    files = [file for part in parts for file in _list_part(_tensorflow_path(part))]
+    _check_same_partition_columns(files)
+    return _with_compression(files, compression)
+
+
+def _tensorflow_path(path: PathLike) -> str:
+    import tensorflow as tf
+
+    name = os.fspath(path) if isinstance(path, str) else os.fspath(path).replace(os.sep, "/")
+    scheme = _SCHEME.match(name)
+    if scheme is None:
+        return name
+    if scheme[1] == "file":
+        return re.sub("^file:/+", "/", name)
+    known = sorted(filter(None, tf.io.gfile.get_registered_schemes()))
+    if scheme[1] not in known:
+        raise ValueError(
+            f"TensorFlow cannot open {name}: it knows no file system {scheme[1]}: (only local "
+            f"paths and {', '.join(known)}). Let Spark read it and feed the training: "
+            f'TensorFlowDistributor.train_on(spark.read.format("tfrecord").load("{name}"), fn); '
+            "or copy the files to where TensorFlow can open them"
+        )
+    return name
+
+
+def _list_part(path: str) -> list[RecordFile]:
+    import tensorflow as tf
+
+    # A name that exists is that file, whatever characters are in it.
+    if tf.io.gfile.exists(path):
+        names = [path]
+    elif re.search(r"[*?\[{]", path):
+        names = sorted({name for glob in _expand_braces(path) for name in _matches(glob)})
+        if not names:
+            raise FileNotFoundError(f"no TFRecord files: nothing matches {path}")
+    else:
+        raise FileNotFoundError(f"no TFRecord files: {path} does not exist")
+    files: list[RecordFile] = []
+    other_folders: list[str] = []
+    for name in names:
+        if tf.io.gfile.isdir(name):
+            files += _walk(name.rstrip("/") or "/", (), other_folders)
+        else:
+            files.append(RecordFile(name, ()))
+    if not files:
+        message = (
+            f"no TFRecord files in {path}: looked for files whose names do not begin with _ or ., "
+            "there and in column=value folders"
+        )
+        if other_folders:
+            message += (
+                f"; it has other folders ({', '.join(other_folders[:5])}), which are not read: "
+                f"name one of them, or use a glob such as {path.rstrip('/')}/*"
+            )
+        raise FileNotFoundError(message)
+    return files
+
+
+def _expand_braces(glob: str) -> Iterator[str]:
+    """Hadoop's globs know {a,b}, TensorFlow's do not."""
+    braces = re.search(r"\{([^{}]*)\}", glob)
+    if braces is None:
+        yield glob
+        return
+    for choice in braces[1].split(","):
+        yield from _expand_braces(glob[: braces.start()] + choice + glob[braces.end() :])
+
+
+def _matches(glob: str) -> Iterator[str]:
+    """The paths that match, less those where a wildcard stands for a hidden name."""
+    import tensorflow as tf
+
+    wanted = glob.rstrip("/").split("/")
+    for path in tf.io.gfile.glob(glob):
+        names = path.rstrip("/").split("/")
+        if not any(_is_hidden(name) and name not in wanted for name in names):
+            yield path
+
+
+def _walk(
+    folder: str, partition: tuple[tuple[str, str], ...], skipped: list[str]
+) -> Iterator[RecordFile]:
+    import tensorflow as tf
+
+    # Object stores list folders with a slash at the end.
+    for name in sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder)):
+        if _is_hidden(name):
+            continue
+        child = f"{folder}/{name}"
+        column = partitions.parse_folder(name)
+        if not tf.io.gfile.isdir(child):
+            yield RecordFile(child, partition)
+        elif column is not None:
+            yield from _walk(child, (*partition, column), skipped)
+        elif partition:
+            yield from _walk(child, partition, skipped)
+        else:
+            skipped.append(name)
+
+
+def _is_hidden(name: str) -> bool:
+    # The rule of Spark's HadoopFSUtils.shouldFilterOutPathName.
+    return (
+        name.startswith(".")
+        or (name.startswith("_") and "=" not in name)
+        or name.endswith("._COPYING_")
+    )
+
+
+def _check_same_partition_columns(files: Sequence[RecordFile]) -> None:
+    first = files[0]
+    for file in files:
+        if file.partition_columns != first.partition_columns:
+            raise ValueError(
+                "files lie in folders with different partition columns: "
+                f"{first.folder} has {_listed(first.partition_columns)}, "
+                f"{file.folder} has {_listed(file.partition_columns)}"
+            )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(columns) if columns else "none"
+
+
+def _with_compression(files: Iterable[RecordFile], compression: str) -> list[RecordFile]:
+    if compression != "auto" and compression not in compressions.TENSORFLOW_NAMES:
+        names = ", ".join(f'"{name}"' for name in ("auto", *compressions.TENSORFLOW_NAMES))
+        raise ValueError(f"compression must be one of {names}, not {compression!r}")
+
+    def detect(file: RecordFile) -> RecordFile:
+        codec = _detect(file.path) if compression == "auto" else compression
+        name = compressions.tensorflow_name(file.path, codec)
+        return RecordFile(file.path, file.partition, name)
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(detect, files))
+
+
+def _detect(path: str) -> str:
+    import tensorflow as tf
+
+    codec = compressions.from_extension(path)
+    if codec is not None:
+        return codec
+    with tf.io.gfile.GFile(path, "rb") as file:
+        return compressions.from_first_bytes(file.read(compressions.HEADER_LENGTH))

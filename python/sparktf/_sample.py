@@ -1,0 +1,160 @@
+"""What a sample of the records says of their features."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sparktf._files import RecordFile
+
+# The sample's bounds. It is taken in Python, some 10 us a record, before the first batch.
+_MAX_FILES: Final = 32
+_MAX_RECORDS: Final = 10_000
+_MAX_RECORDS_PER_FILE: Final = 1_000
+_MAX_BYTES: Final = 64 << 20
+_RECORDS_AT_ONCE: Final = 16
+
+_DTYPES: Final = {"int64_list": "int64", "float_list": "float32", "bytes_list": "string"}
+
+
+@dataclass
+class Feature:
+    """What is known of one feature.
+
+    Attributes:
+        kind: "int64_list", "float_list" or "bytes_list"; None where it was seen only empty.
+        kind_file: A file that shows the kind.
+        shortest, longest: Number of values, over the records that have the feature.
+        shortest_file, longest_file: Files that have a list as short and as long.
+        records: File -> number of records sampled from it that have the feature.
+    """
+
+    kind: str | None = None
+    kind_file: str = ""
+    shortest: int = 0
+    shortest_file: str = ""
+    longest: int = 0
+    longest_file: str = ""
+    records: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> str | None:
+        return _DTYPES[self.kind] if self.kind else None
+
+    def add(self, name: str, kind: str | None, length: int, file: str) -> None:
+        if kind is not None:
+            if self.kind not in (None, kind):
+                raise ValueError(
+                    f"the feature {name!r} is a {self.kind} in {self.kind_file} and a {kind} in "
+                    f"{file}: read the files apart"
+                )
+            if self.kind is None:
+                self.kind, self.kind_file = kind, file
+        if length < self.shortest or not self.shortest_file:
+            self.shortest, self.shortest_file = length, file
+        if length > self.longest or not self.longest_file:
+            self.longest, self.longest_file = length, file
+        self.records[file] = self.records.get(file, 0) + 1
+
+
+@dataclass
+class Sample:
+    """A sample of records.
+
+    Attributes:
+        features: By name, in the order of first appearance.
+        records: File -> number of records sampled from it.
+        size: Bytes of all records sampled, without their frames.
+    """
+
+    features: dict[str, Feature] = field(default_factory=dict)
+    records: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+
+    @property
+    def mean_record_bytes(self) -> float:
+        return self.size / max(1, sum(self.records.values()))
+
+    def file_without(self, name: str) -> str | None:
+        """A file that has a record without the feature, where there is one."""
+        found = self.features[name].records if name in self.features else {}
+        return next((file for file, n in self.records.items() if found.get(file, 0) < n), None)
+
+    def fixed_length(self, name: str) -> int | None:
+        """The number of values in the feature, where every record has as many and at least one."""
+        feature = self.features.get(name)
+        if feature is None or self.file_without(name) is not None:
+            return None
+        return feature.longest if feature.shortest == feature.longest > 0 else None
+
+    def add(self, record: bytes, file: str) -> None:
+        import tensorflow as tf
+        from google.protobuf.message import DecodeError
+
+        try:
+            features = tf.train.Example.FromString(record).features.feature
+        except DecodeError as e:
+            number = self.records.get(file, 0)
+            raise ValueError(f"record {number} of {file} is no tf.train.Example: {e}") from None
+        self.records[file] = self.records.get(file, 0) + 1
+        self.size += len(record)
+        new = [name for name in features if name not in self.features]
+        # A protobuf map has no order; the record has.
+        for name in sorted(new, key=lambda name: record.find(_key(name))):
+            self.features[name] = Feature()
+        for name, value in features.items():
+            kind = value.WhichOneof("kind")
+            length = len(getattr(value, kind).value) if kind else 0
+            self.features[name].add(name, kind, length, file)
+
+
+def _key(name: str) -> bytes:
+    """The bytes of a feature's name in a record: field 1 of a map entry."""
+    encoded = name.encode()
+    length = bytearray()
+    rest = len(encoded)
+    while rest >= 0x80:
+        length.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return b"\n" + bytes([*length, rest]) + encoded
+
+
+def take_sample(files: Sequence[RecordFile]) -> Sample:
+    """Looks at the first records of some of the files, evenly spread, the first and last included.
+
+    Raises:
+        ValueError: A record is no `tf.train.Example`, or a feature is of one kind in one record
+            and of another in another; the message names files.
+        tf.errors.DataLossError: A file is damaged; the message names it.
+    """
+    sample = Sample()
+    files = _spread(files, _MAX_FILES)
+    limit = min(_MAX_RECORDS_PER_FILE, _MAX_RECORDS // max(1, len(files)))
+    for number, file in enumerate(files, start=1):
+        for record in _first_records(file, limit):
+            sample.add(record, file.path)
+            if sample.size >= _MAX_BYTES * number / len(files):
+                break
+    return sample
+
+
+def _spread(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
+    if len(files) <= count:
+        return files
+    return [files[i * (len(files) - 1) // (count - 1)] for i in range(count)]
+
+
+def _first_records(file: RecordFile, limit: int) -> Iterator[bytes]:
+    import tensorflow as tf
+
+    records: Any = tf.data.TFRecordDataset(file.path, compression_type=file.compression)
+    try:
+        for batch in records.take(limit).batch(_RECORDS_AT_ONCE).as_numpy_iterator():
+            yield from batch
+    except tf.errors.DataLossError as e:
+        # TensorFlow's message tells the offset but not the file; its own parts of a graph mean
+        # nothing to the caller.
+        message = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", e.message)
+        raise tf.errors.DataLossError(e.node_def, e.op, f"{file.path}: {message}") from None

@@ -1,0 +1,172 @@
+"""Columns as features: how Spark's types and `tf.io.parse_example`'s features correspond."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import DataType, StructType
+
+__all__ = ["feature_spec"]
+
+Shapes: TypeAlias = "Mapping[str, int | Sequence[int]]"
+
+# The kind of list in which the data source writes a type, as TensorFlow names its elements.
+_DTYPES = {
+    "LongType": "int64",
+    "IntegerType": "int64",
+    "ShortType": "int64",
+    "ByteType": "int64",
+    "BooleanType": "int64",
+    "DateType": "int64",
+    "TimestampType": "int64",
+    "TimestampNTZType": "int64",
+    "FloatType": "float32",
+    "DoubleType": "float32",
+    "DecimalType": "float32",
+    "StringType": "string",
+    "VarcharType": "string",
+    "CharType": "string",
+    "BinaryType": "string",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as it lies in TFRecord files.
+
+    Attributes:
+        name: Of the column and of the feature.
+        dtype: Of its elements: "int64", "float32" or "string".
+        is_list: Whether a row holds any number of elements; otherwise it holds one.
+        spark_type: Its type in a Spark schema, as `simpleString` spells it; None where no such
+            schema was given.
+    """
+
+    name: str
+    dtype: str
+    is_list: bool
+    spark_type: str | None = None
+
+
+def feature_spec(
+    schema_or_df: StructType | DataFrame, shapes: Shapes | None = None
+) -> dict[str, Any]:
+    """The features to give to `tf.io.parse_example` for records that hold these columns.
+
+    ============================================= ==========================================
+    Spark type                                    feature
+    ============================================= ==========================================
+    long, integer, short, byte, boolean           `FixedLenFeature([], tf.int64)`
+    date                                          same: days since 1970-01-01
+    timestamp, timestamp_ntz                      same: microseconds since 1970-01-01
+    float, double, decimal                        `FixedLenFeature([], tf.float32)`
+    string, binary                                `FixedLenFeature([], tf.string)`
+    array of one of these, ml Vector (float32)    `RaggedFeature(dtype)`
+    any of these, named in `shapes`               `FixedLenFeature(shape, dtype)`
+    ============================================= ==========================================
+
+    A null in a column is a feature that the record lacks. `RaggedFeature` makes it an empty row.
+    `FixedLenFeature` has no value for it: `tf.io.parse_example` fails with "Feature: x ... is
+    required but could not be found". Where a column has nulls, fill them before they are written
+    (`df.na.fill`), or give a default in their stead:
+
+        spec = sparktf.feature_spec(df)
+        spec["x"] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)
+
+    Args:
+        schema_or_df: A Spark schema, or a DataFrame (classic or Spark Connect) for its schema.
+        shapes: Column -> shape of one row, without the batch: `{"image": (28, 28, 1)}`. Every
+            row of the column must hold that many elements, in row-major order.
+
+    Returns:
+        Column -> `tf.io.FixedLenFeature` or `tf.io.RaggedFeature`, in the schema's order.
+
+    Raises:
+        TypeError: A column whose type has no feature (a map, a struct, an array of arrays, ...);
+            the message names it.
+        ValueError: `shapes` names a column that is not there, or a shape is not one.
+    """
+    columns = spark_columns(schema_or_df)
+    checked = check_shapes(shapes, [column.name for column in columns])
+    return {column.name: feature(column, checked.get(column.name)) for column in columns}
+
+
+def spark_columns(schema_or_df: StructType | DataFrame) -> list[Column]:
+    """The columns of a Spark schema.
+
+    Raises:
+        TypeError: A type that has no feature, or something that is no schema.
+    """
+    from pyspark.sql.types import ArrayType, StructType
+
+    schema = getattr(schema_or_df, "schema", schema_or_df)
+    if not isinstance(schema, StructType):
+        raise TypeError(
+            "a Spark schema (StructType) or a DataFrame is wanted, not "
+            f"{type(schema_or_df).__name__}"
+        )
+    columns = []
+    for field in schema.fields:
+        data_type = field.dataType
+        spark_type = data_type.simpleString()
+        # Of spark.ml and of the older spark.mllib; neither need be loaded.
+        if type(data_type).__name__ == "VectorUDT":
+            columns.append(Column(field.name, "float32", True, spark_type))
+            continue
+        is_list = isinstance(data_type, ArrayType)
+        dtype = _dtype(data_type.elementType if isinstance(data_type, ArrayType) else data_type)
+        if dtype is None:
+            raise TypeError(_no_feature(field.name, data_type))
+        columns.append(Column(field.name, dtype, is_list, spark_type))
+    return columns
+
+
+def _dtype(data_type: DataType) -> str | None:
+    # By the names of its classes: a subclass (StringType has some) counts as its parent, and
+    # the oldest Spark need not know the newest type.
+    names = (c.__name__ for c in type(data_type).__mro__)
+    return next((_DTYPES[name] for name in names if name in _DTYPES), None)
+
+
+def _no_feature(name: str, data_type: DataType) -> str:
+    from pyspark.sql.types import ArrayType
+
+    message = f"column {name!r} has type {data_type.simpleString()}, which has no feature"
+    if isinstance(data_type, ArrayType) and isinstance(data_type.elementType, ArrayType):
+        message += ": flatten it, and name its shape in `shapes`"
+    return message
+
+
+def feature(column: Column, shape: Sequence[int] | None) -> Any:
+    """`FixedLenFeature` of `shape`; without one, of a scalar, or `RaggedFeature` of a list."""
+    import tensorflow as tf
+
+    dtype = tf.as_dtype(column.dtype)
+    if shape is None and column.is_list:
+        return tf.io.RaggedFeature(dtype)
+    return tf.io.FixedLenFeature([] if shape is None else list(shape), dtype)
+
+
+def check_shapes(shapes: Shapes | None, names: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """`shapes` as tuples.
+
+    Raises:
+        ValueError: A name that is not among `names`, or a dimension that is not a positive
+            integer.
+    """
+    checked = {}
+    for name, shape in (shapes or {}).items():
+        if name not in names:
+            raise ValueError(f"shapes names {name!r}, but the columns are {', '.join(names)}")
+        dimensions = (shape,) if isinstance(shape, int) else tuple(shape)
+        if not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in dimensions):
+            raise ValueError(
+                f"the shape of {name!r} is {shape!r}: one row's dimensions are wanted, each a "
+                "positive integer, without the batch"
+            )
+        checked[name] = dimensions
+    return checked

@@ -1,0 +1,89 @@
+"""What several test files need: a Spark session, and TensorFlow as the writer of files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before TensorFlow and pyspark are first imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+Record = Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A classic session with the data source's jar."""
+    from pyspark.sql import SparkSession
+
+    import sparktf
+
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .appName("sparktf tests")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
+    )
+    session = sparktf.configure(builder).getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def example() -> Callable[[Record], bytes]:
+    """A record as TensorFlow serializes it; each value is a list of int, float, str or bytes."""
+    import tensorflow as tf
+
+    def serialize(record: Record) -> bytes:
+        message = tf.train.Example()
+        for name, values in record.items():
+            feature = message.features.feature[name]
+            if isinstance(values, tf.train.Feature):
+                feature.CopyFrom(values)
+            elif not values:
+                feature.SetInParent()
+            elif isinstance(values[0], int):
+                feature.int64_list.value.extend(values)
+            elif isinstance(values[0], float):
+                feature.float_list.value.extend(values)
+            else:
+                encoded = (v.encode() if isinstance(v, str) else v for v in values)
+                feature.bytes_list.value.extend(encoded)
+        return message.SerializeToString(deterministic=True)  # by name
+
+    return serialize
+
+
+@pytest.fixture(scope="session")
+def write_records(example: Callable[[Record], bytes]) -> Callable[..., str]:
+    """Writes a file with TensorFlow, its folders too, and returns its path."""
+    import tensorflow as tf
+
+    def write(path: Path, records: Sequence[Record], compression: str = "") -> str:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tf.io.TFRecordWriter(str(path), compression) as writer:
+            for record in records:
+                writer.write(example(record))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def numbered(tmp_path: Path, write_records: Callable[..., str]) -> str:
+    """Files of 10, 0, 7 and 25 records; `id` counts through, `x` is its half."""
+    first = 0
+    for part, size in enumerate((10, 0, 7, 25)):
+        records = [{"id": [i], "x": [i / 2]} for i in range(first, first + size)]
+        write_records(tmp_path / "numbered" / f"part-{part}.tfrecord", records)
+        first += size
+    return str(tmp_path / "numbered")

@@ -1,0 +1,126 @@
+"""`sparktf.feature_spec`: Spark's types as features of `tf.io.parse_example`."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import types as t
+
+import sparktf
+
+
+def _struct(**columns: t.DataType) -> t.StructType:
+    return t.StructType([t.StructField(name, kind) for name, kind in columns.items()])
+
+
+@pytest.mark.parametrize(
+    ("spark_type", "dtype"),
+    [
+        (t.LongType(), tf.int64),
+        (t.IntegerType(), tf.int64),
+        (t.ShortType(), tf.int64),
+        (t.ByteType(), tf.int64),
+        (t.BooleanType(), tf.int64),
+        (t.DateType(), tf.int64),
+        (t.TimestampType(), tf.int64),
+        (t.TimestampNTZType(), tf.int64),
+        (t.FloatType(), tf.float32),
+        (t.DoubleType(), tf.float32),
+        (t.DecimalType(20, 4), tf.float32),
+        (t.StringType(), tf.string),
+        (t.VarcharType(9), tf.string),
+        (t.CharType(9), tf.string),
+        (t.BinaryType(), tf.string),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_each_scalar_type_and_its_array(spark_type: t.DataType, dtype: tf.DType):
+    spec = sparktf.feature_spec(_struct(one=spark_type, many=t.ArrayType(spark_type)))
+    assert spec == {
+        "one": tf.io.FixedLenFeature([], dtype),
+        "many": tf.io.RaggedFeature(dtype),
+    }
+
+
+def test_a_vector_is_a_list_of_floats():
+    assert sparktf.feature_spec(_struct(v=VectorUDT())) == {"v": tf.io.RaggedFeature(tf.float32)}
+
+
+def test_shapes_make_arrays_dense():
+    schema = _struct(
+        image=t.ArrayType(t.FloatType()), v=VectorUDT(), one=t.LongType(), rest=t.BinaryType()
+    )
+    assert sparktf.feature_spec(schema, shapes={"image": (28, 28, 1), "v": [3], "one": 1}) == {
+        "image": tf.io.FixedLenFeature([28, 28, 1], tf.float32),
+        "v": tf.io.FixedLenFeature([3], tf.float32),
+        "one": tf.io.FixedLenFeature([1], tf.int64),
+        "rest": tf.io.FixedLenFeature([], tf.string),
+    }
+
+
+def test_the_columns_keep_the_schema_s_order():
+    schema = _struct(z=t.LongType(), a=t.LongType(), m=t.LongType())
+    assert list(sparktf.feature_spec(schema)) == ["z", "a", "m"]
+
+
+@pytest.mark.parametrize(
+    ("spark_type", "name"),
+    [
+        (t.MapType(t.StringType(), t.LongType()), "map<string,bigint>"),
+        (_struct(a=t.LongType()), "struct<a:bigint>"),
+        (t.ArrayType(_struct(a=t.LongType())), "array<struct<a:bigint>>"),
+        (t.DayTimeIntervalType(), "interval day to second"),
+        (t.NullType(), "void"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_type_without_a_feature_is_named_with_its_column(spark_type: t.DataType, name: str):
+    with pytest.raises(TypeError) as error:
+        sparktf.feature_spec(_struct(good=t.LongType(), bad=spark_type))
+    assert str(error.value) == f"column 'bad' has type {name}, which has no feature"
+
+
+def test_an_array_of_arrays_is_refused_with_advice():
+    schema = _struct(x=t.ArrayType(t.ArrayType(t.FloatType())))
+    with pytest.raises(TypeError) as error:
+        sparktf.feature_spec(schema, shapes={"x": (2, 2)})
+    assert str(error.value) == (
+        "column 'x' has type array<array<float>>, which has no feature: flatten it, and name its "
+        "shape in `shapes`"
+    )
+
+
+def test_shapes_of_an_unknown_column_are_an_error():
+    with pytest.raises(ValueError, match=r"shapes names 'y', but the columns are x, z$"):
+        sparktf.feature_spec(_struct(x=t.LongType(), z=t.LongType()), shapes={"y": (2,)})
+
+
+@pytest.mark.parametrize("shape", [(0,), (-1, 2), (2.0,), (None, 3), (True,)])
+def test_a_shape_has_positive_whole_dimensions(shape: tuple[object, ...]):
+    with pytest.raises(ValueError, match=r"the shape of 'x' is .*: one row's dimensions"):
+        sparktf.feature_spec(_struct(x=t.ArrayType(t.LongType())), shapes={"x": shape})
+
+
+def test_something_that_is_no_schema_is_refused():
+    with pytest.raises(TypeError, match=r"a Spark schema \(StructType\) or a DataFrame .* not str"):
+        sparktf.feature_spec("a BIGINT")
+
+
+def test_a_dataframe_stands_for_its_schema(spark):
+    df = spark.sql("SELECT 1L AS a, array(1.5f) AS b")
+    assert sparktf.feature_spec(df) == sparktf.feature_spec(df.schema)
+    assert list(sparktf.feature_spec(df)) == ["a", "b"]
+
+
+def test_an_absent_scalar_fails_in_parse_example_and_a_default_repairs_it(example):
+    spec = sparktf.feature_spec(_struct(x=t.FloatType(), y=t.ArrayType(t.LongType())))
+    empty = example({})
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"Feature: x .* is required but could"
+    ):
+        tf.io.parse_example([empty], spec)
+    spec["x"] = tf.io.FixedLenFeature([], tf.float32, default_value=-1.0)
+    parsed = tf.io.parse_example([empty, example({"x": [2.5], "y": [7, 8]})], spec)
+    assert parsed["x"].numpy().tolist() == [-1.0, 2.5]
+    assert parsed["y"].to_list() == [[], [7, 8]]
