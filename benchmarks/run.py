@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import data_sets
 import pyspark
+from machine import describe_machine
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -156,21 +156,6 @@ def report(data: str, name: str, seconds: dict[str, float]) -> None:
     print(f"{data:7} {name:10} sparktf {own:.3f} s   {others}", flush=True)
 
 
-def machine() -> dict[str, object]:
-    processor = platform.processor()
-    cpu_info = Path("/proc/cpuinfo")
-    if cpu_info.exists():
-        names = [x for x in cpu_info.read_text().splitlines() if x.startswith("model name")]
-        processor = names[0].partition(": ")[2] if names else processor
-    return {
-        "cores": os.cpu_count(),
-        "processor": processor,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "spark": pyspark.__version__,
-    }
-
-
 def session(arguments: argparse.Namespace) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     jars = [*sorted(map(str, (ROOT / "benchmarks/target/jars").glob("*.jar")))]
@@ -226,7 +211,8 @@ def main() -> None:
         spark.stop()
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), "results": results}
+        machine = describe_machine() | {"spark": pyspark.__version__}
+        document = {"machine": machine, "results": results}
         arguments.out.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -14,9 +14,9 @@ import org.tensorflow.hadoop.util.TFRecordWriter
 @State(Scope.Thread)
 @BenchmarkMode(Array(Mode.AverageTime))
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Warmup(iterations = 5, time = 1)
+@Warmup(iterations = 3, time = 1)
 @Measurement(iterations = 5, time = 1)
-@Fork(2)
+@Fork(1)
 class EncodeBenchmark {
   @Param(Array("mixed", "image", "floats"))
   var shape: String = _

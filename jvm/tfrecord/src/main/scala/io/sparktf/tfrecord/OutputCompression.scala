@@ -14,7 +14,7 @@ import org.apache.hadoop.util.ReflectionUtils
  *
  * @param level zlib's level, or None for its default
  */
-private[tfrecord] final class OutputCompression(
+final private[tfrecord] class OutputCompression(
     codec: Option[Class[_ <: CompressionCodec]],
     level: Option[Int]
 ) extends Serializable {
@@ -46,13 +46,13 @@ private[tfrecord] final class OutputCompression(
   private def zlibLevel: Int = level.getOrElse(Deflater.DEFAULT_COMPRESSION)
 }
 
-private final class GzipStream(out: OutputStream, level: Int)
-    extends GZIPOutputStream(out, OutputCompression.BufferSize) {
+final private class GzipStream(out: OutputStream, level: Int)
+  extends GZIPOutputStream(out, OutputCompression.BufferSize) {
   `def`.setLevel(level)
 }
 
-private final class ZlibStream(out: OutputStream, deflater: Deflater)
-    extends DeflaterOutputStream(out, deflater, OutputCompression.BufferSize) {
+final private class ZlibStream(out: OutputStream, deflater: Deflater)
+  extends DeflaterOutputStream(out, deflater, OutputCompression.BufferSize) {
   // A deflater that was handed over is not ended with its stream, and holds memory outside the heap.
   override def close(): Unit =
     try super.close()
@@ -60,5 +60,5 @@ private final class ZlibStream(out: OutputStream, deflater: Deflater)
 }
 
 private[tfrecord] object OutputCompression {
-  private[tfrecord] final val BufferSize = 64 * 1024
+  final private[tfrecord] val BufferSize = 64 * 1024
 }

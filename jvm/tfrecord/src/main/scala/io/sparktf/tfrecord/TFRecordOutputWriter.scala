@@ -7,8 +7,8 @@ import org.apache.spark.sql.execution.datasources.{OutputWriter, OutputWriterFac
 import org.apache.spark.sql.types.StructType
 
 /** Sent to the tasks of a write, where it opens their files. */
-private[tfrecord] final class TFRecordOutputWriterFactory(compression: OutputCompression)
-    extends OutputWriterFactory {
+final private[tfrecord] class TFRecordOutputWriterFactory(compression: OutputCompression)
+  extends OutputWriterFactory {
 
   override def getFileExtension(context: TaskAttemptContext): String =
     ".tfrecord" + compression.extension
@@ -24,7 +24,7 @@ private[tfrecord] final class TFRecordOutputWriterFactory(compression: OutputCom
 }
 
 /** Writes one file. */
-private[tfrecord] final class TFRecordOutputWriter(
+final private[tfrecord] class TFRecordOutputWriter(
     file: String,
     dataSchema: StructType,
     records: RecordWriter
