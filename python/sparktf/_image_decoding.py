@@ -1,4 +1,4 @@
-"""What the executors run for :mod:`sparktf.images`: file contents to pixels, by Pillow."""
+"""What the executors run for `sparktf.images`: file contents to pixels, by Pillow."""
 
 from __future__ import annotations
 

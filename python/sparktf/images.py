@@ -72,22 +72,25 @@ def read_folder(
     Spark packs small files into tasks as if each had ``spark.sql.files.openCostInBytes`` (4 MB)
     more than it has: about 30 images a task. For many small images, a lower value runs faster.
 
-    :param path: a folder, as Spark names folders (``/data/x``, ``hdfs://…``, ``s3a://…``); it is
-        no pattern: ``[``, ``*`` and their like stand for themselves.
-    :param size: ``(height, width)`` in pixels that every image is resized to, without regard to
-        its proportions; ``None`` leaves each image at its own size.
-    :param mode: ``"L"`` for grey (ITU-R 601-2 luma), ``"RGB"`` for colour.
-    :param resample: Pillow's filter of that name, used with its antialiasing.
-    :param classes: the class names in the order of their labels, where the folders do not say it
-        all (a test set without some class of the training set).
-    :param pattern: only files with such names, a glob as in Spark's ``pathGlobFilter``:
-        ``"*.{jpg,png}"``.
-    :param on_error: what becomes of a file that is no image or a damaged one: ``"fail"`` ends the
-        query with an error that names the file, ``"drop"`` leaves the row out, ``"null"`` keeps
-        it with ``image``, ``height``, ``width`` and ``channels`` null and adds ``error``.
-    :raises ValueError: an argument that cannot work, no image in any class folder, or a class
-        folder that ``classes`` lacks.
-    :raises pyspark.errors.AnalysisException: there is no such path.
+    Args:
+        path: A folder, as Spark names folders (``/data/x``, ``hdfs://…``, ``s3a://…``). It is no
+            pattern: ``[``, ``*`` and their like stand for themselves.
+        size: ``(height, width)`` in pixels that every image is resized to, without regard to its
+            proportions; None leaves each image at its own size.
+        mode: "L" for grey (ITU-R 601-2 luma), "RGB" for colour.
+        resample: Pillow's filter of that name, used with its antialiasing.
+        classes: The class names in the order of their labels, where the folders do not say it
+            all (a test set without some class of the training set).
+        pattern: Only files with such names, a glob as in Spark's ``pathGlobFilter``:
+            ``"*.{jpg,png}"``.
+        on_error: What becomes of a file that is no image or a damaged one: "fail" ends the query
+            with an error that names the file, "drop" leaves the row out, "null" keeps it with
+            ``image``, ``height``, ``width`` and ``channels`` null and adds ``error``.
+
+    Raises:
+        ValueError: An argument that cannot work, no image in any class folder, or a class folder
+            that ``classes`` lacks.
+        pyspark.errors.AnalysisException: There is no such path.
     """
     _check_arguments(size, mode, resample, on_error)
     size = None if size is None else (size[0], size[1])
@@ -126,15 +129,18 @@ def to_features(
 ) -> DataFrame:
     """``df`` with ``output_col``, the pixels of ``input_col`` as ``array<float>``.
 
-    :param df: has a binary column of uint8 pixels, as :func:`read_folder` makes it.
-    :param scale: every value is multiplied by it in 32-bit floats; the default maps 0..255 to
-        0..1, ``1.0`` keeps the numbers.
-    :param input_col: name of the binary column; a null there gives a null.
-    :param output_col: name of the new column (a column of that name is replaced). Its values
-        have height x width x channels elements in that order: to TensorFlow, the shape is
-        ``[height, width, channels]``.
-    :raises ValueError: there is no such column.
-    :raises TypeError: the column is not binary.
+    Args:
+        df: Has a binary column of uint8 pixels, as `read_folder` makes it.
+        scale: Every value is multiplied by it in 32-bit floats; the default maps 0..255 to 0..1,
+            1.0 keeps the numbers.
+        input_col: Name of the binary column; a null there gives a null.
+        output_col: Name of the new column (a column of that name is replaced). Its values have
+            height x width x channels elements in that order: to TensorFlow, the shape is
+            ``[height, width, channels]``.
+
+    Raises:
+        ValueError: There is no such column.
+        TypeError: The column is not binary.
     """
     from pyspark.sql.functions import col
     from pyspark.sql.pandas.functions import pandas_udf
