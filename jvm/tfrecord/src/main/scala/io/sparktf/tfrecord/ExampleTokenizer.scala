@@ -72,6 +72,8 @@ final private[tfrecord] class ExampleTokenizer(names: FeatureNames) {
         name.next = next
       }
       name = next
+      // A remembered name may have been found in bytes behind the entry.
+      if (name.length >= length) return false
       if (name.column >= 0) {
         pos += name.length
         length = bytes(pos).toInt

@@ -31,7 +31,7 @@ final private[tfrecord] class FeatureNames(
   private[this] var rememberedBytes = 0
   private[this] var columnCount = columns.length
   private[this] val collected = mutable.ArrayBuffer.empty[Name]
-  private[this] val unwanted = new Name(Array.emptyByteArray, NoColumn)
+  private[this] val unwanted = new NeverMatching
   private[this] val columnsIgnoringCase: Map[String, Int] =
     if (caseSensitive) Map.empty
     else columns.zipWithIndex.map { case (c, i) => c.toLowerCase(Locale.ROOT) -> i }.toMap
@@ -125,10 +125,8 @@ private[tfrecord] object FeatureNames {
   final private val MaxRememberedBytes = 4 << 20
   final private val NameOverhead = 128
 
-  /** Follows a name of which nothing is known yet: no entry begins with these bytes. */
-  private val nothing: Name = new Name(Array.emptyByteArray, NoColumn) {
-    override def matches(bytes: Array[Byte], pos: Int, end: Int): Boolean = false
-  }
+  /** Follows a name of which nothing is known yet. */
+  private val nothing: Name = new NeverMatching
 
   /**
    * A feature's name, held as the bytes that stand before the feature in a map entry: the key's
@@ -182,5 +180,10 @@ private[tfrecord] object FeatureNames {
 
     private def maskOf(bytesLeft: Int): Long =
       if (bytesLeft >= 8) -1L else if (bytesLeft <= 0) 0L else -1L >>> (64 - 8 * bytesLeft)
+  }
+
+  /** A name that is nobody's and is found in no entry. */
+  final private class NeverMatching extends Name(Array.emptyByteArray, NoColumn) {
+    override def matches(bytes: Array[Byte], pos: Int, end: Int): Boolean = false
   }
 }

@@ -151,7 +151,8 @@ final private[tfrecord] class RecordReader(
             "the file was not written to its end or was truncated",
           e
         )
-      case e: IOException if size < 0 =>
+      // Codecs with a native library throw an Error where Java's own throw an IOException.
+      case e @ (_: IOException | _: RuntimeException | _: InternalError) if size < 0 =>
         recordOffset = origin + limit
         throw new CorruptTFRecordException(
           s"$file: cannot be decompressed behind $recordOffset uncompressed bytes: " +
