@@ -37,12 +37,14 @@ class DecodeBenchmark {
     file = Shapes.file(examples)
     messages = examples.map(_.toByteArray).toArray
     schema = Shapes.schema(shape)
-    reader = new ExampleReader(schema, new StructType, caseSensitive = false)
-    pruned =
-      new ExampleReader(StructType(schema.take(1)), new StructType, caseSensitive = false)
+    reader = new ExampleReader(rowSchema(schema))
+    pruned = new ExampleReader(rowSchema(StructType(schema.take(1))))
     toRow = new ProtobufRows(schema)
     project = UnsafeProjection.create(schema)
   }
+
+  private def rowSchema(columns: StructType): RowSchema =
+    RowSchema(columns, partitions = new StructType, caseSensitive = false)
 
   @Benchmark
   @OperationsPerInvocation(Shapes.Operations)

@@ -11,8 +11,11 @@ import FeatureType._
 import WireFormat._
 
 /** Encodes the values of an array column. [[FeatureWriter]] writes what stands before them. */
-final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: RecordWriter) {
-  private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
+final private[tfrecord] class ArrayWriter(
+    fields: Array[StructField],
+    types: Array[FeatureType],
+    records: RecordWriter
+) {
   private[this] val elements = types.map(_.element)
 
   /**
@@ -23,25 +26,38 @@ final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: R
   def payloadSize(field: Int, array: ArrayData): Long = {
     refuseNulls(field, array)
     val count = array.numElements()
-    types(field).kind match {
-      case FloatList => 4L * count
-      case Int64List =>
-        var size = 0L
-        var i = 0
-        while (i < count) {
-          size += varintSize(int64(elements(field), array, i))
-          i += 1
-        }
-        size
-      case BytesList =>
-        var size = 0L
-        var i = 0
-        while (i < count) {
-          val length = bytesAt(field, array, i).numBytes
-          size += 1L + varintSize(length) + length
-          i += 1
-        }
-        size
+    if (types(field).kind == FloatList) {
+      4L * count
+    } else {
+      var size = 0L
+      var i = 0
+      while (i < count) {
+        size += payloadSize(field, array, i)
+        i += 1
+      }
+      size
+    }
+  }
+
+  /** The same of one value of the array, which is not null. */
+  def payloadSize(field: Int, array: ArrayData, i: Int): Long = types(field).kind match {
+    case FloatList => 4L
+    case Int64List => varintSize(int64(elements(field), array, i))
+    case BytesList =>
+      val length = bytesAt(field, array, i).numBytes
+      1L + varintSize(length) + length
+  }
+
+  /** Writes one value of the array, for which there is room. */
+  def write(field: Int, array: ArrayData, i: Int): Unit = {
+    val pos = records.position
+    elements(field) match {
+      case BytesElement => writeBytesValue(bytesAt(field, array, i))
+      case FloatElement | DoubleElement | DecimalElement =>
+        storeFloat(records.bytes, pos, floatAt(field, array, i))
+        records.moveTo(pos + 4)
+      case element =>
+        records.moveTo(writeVarint(records.bytes, pos, int64(element, array, i)))
     }
   }
 
@@ -52,18 +68,10 @@ final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: R
     var pos = records.position
     elements(field) match {
       case FloatElement => writeFloats(array, count)
-      case DoubleElement =>
+      case DoubleElement | DecimalElement =>
         var i = 0
         while (i < count) {
-          storeFloat(bytes, pos + 4 * i, toFloat(field, array.getDouble(i)))
-          i += 1
-        }
-        records.moveTo(pos + 4 * count)
-      case DecimalElement =>
-        val (precision, scale) = (types(field).precision, types(field).scale)
-        var i = 0
-        while (i < count) {
-          storeFloat(bytes, pos + 4 * i, toFloat(field, array.getDecimal(i, precision, scale)))
+          storeFloat(bytes, pos + 4 * i, floatAt(field, array, i))
           i += 1
         }
         records.moveTo(pos + 4 * count)
@@ -160,6 +168,13 @@ final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: R
     float
   }
 
+  private def floatAt(field: Int, array: ArrayData, i: Int): Float = elements(field) match {
+    case FloatElement => array.getFloat(i)
+    case DoubleElement => toFloat(field, array.getDouble(i))
+    case DecimalElement =>
+      toFloat(field, array.getDecimal(i, types(field).precision, types(field).scale))
+  }
+
   private def bytesAt(field: Int, array: ArrayData, i: Int): UTF8String =
     ArrayWriter.bytesOf(array, i, types(field).elementType)
 
@@ -171,7 +186,14 @@ final private[tfrecord] class ArrayWriter(fields: Array[StructField], records: R
     case BooleanElement => if (array.getBoolean(i)) 1L else 0L
   }
 
-  private def refuseNulls(field: Int, array: ArrayData): Unit =
+  def refuseSize(field: Int, size: Long): Nothing =
+    refuse(
+      field,
+      s"a value of $size bytes; the largest record that can be read back is " +
+        RecordReader.MaxRecordLength
+    )
+
+  def refuseNulls(field: Int, array: ArrayData): Unit =
     if (mayHaveNulls(array)) {
       val count = array.numElements()
       var i = 0

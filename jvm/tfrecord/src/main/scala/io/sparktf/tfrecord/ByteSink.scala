@@ -32,6 +32,13 @@ final private[tfrecord] class ByteSink {
     length = WireFormat.writeVarint(buffer, length, value)
   }
 
+  /** Appends a length-delimited field of a message: its tag, the content's length, the content. */
+  def appendDelimited(tag: Int, content: ByteSink): Unit = {
+    appendByte(tag)
+    appendVarint(content.size)
+    append(content.bytes, 0, content.size)
+  }
+
   private def reserve(count: Int): Unit =
     buffer = GrowingBuffer.ensure(buffer, length, count.toLong + WireFormat.Slack)
 }

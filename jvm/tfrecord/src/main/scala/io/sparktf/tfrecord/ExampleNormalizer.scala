@@ -3,9 +3,10 @@ package io.sparktf.tfrecord
 import WireFormat._
 
 /**
- * Rewrites a valid but unusual serialized tf.Example into the layout of protobuf's own writers:
- * lists packed, key before value, split messages merged, unknown fields dropped, lengths minimal.
- * The fast path then reads every Example by the rules of that one layout.
+ * Rewrites a valid but unusual serialized tf.Example or tf.SequenceExample into the layout of
+ * protobuf's own writers: lists packed, key before value, split messages merged, unknown fields
+ * dropped, lengths minimal. The fast path then reads every message by the rules of that one
+ * layout.
  *
  * The rules are protobuf's: repeated lists of a Feature are joined, and a list of another kind
  * replaces what came before it (oneof); a value that is repeated within a map entry merges;
@@ -13,9 +14,15 @@ import WireFormat._
  *
  * A message that protobuf would not parse is a [[MalformedMessageException]] that says where.
  */
-final private[tfrecord] class ExampleNormalizer {
-  private[this] val entries = new ByteSink
+final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
+  private[this] val out = new ByteSink
+  // A SequenceExample has two maps; the features of an Example are the first.
+  private[this] val features = new ByteSink
+  private[this] val featureLists = new ByteSink
   private[this] val key = new ByteSink
+  private[this] val message = new ByteSink
+  private[this] val step = new ByteSink
+  // The Feature that is being read: its list and the list's values.
   private[this] val values = new ByteSink
   private[this] var kind = 0
 
@@ -25,72 +32,85 @@ final private[tfrecord] class ExampleNormalizer {
   private[this] var varint = 0L
   private[this] var contentSize = 0
 
-  /** The normalized message, from [[start]] to [[end]]; valid until the next call. */
-  def buffer: Array[Byte] = entries.bytes
-  def start: Int = HeaderRoom - headerSize
-  def end: Int = entries.size
-
-  final private[this] val HeaderRoom = 8
-  private[this] var headerSize = 0
+  /** The normalized message, from the buffer's start on for [[size]] bytes, until the next call. */
+  def buffer: Array[Byte] = out.bytes
+  def size: Int = out.size
 
   def normalize(record: Array[Byte], recordStart: Int, recordEnd: Int): Unit = {
     bytes = record
     origin = recordStart
-    entries.clear()
-    entries.skip(HeaderRoom)
+    features.clear()
+    featureLists.clear()
     eachField(recordStart, recordEnd) { (field, wireType, from, to) =>
-      if (field == 1 && wireType == LengthDelimited) features(from, to)
+      if (wireType == LengthDelimited) {
+        if (field == 1) map(features, from, to, ofLists = false)
+        else if (field == 2 && recordType == RecordType.SequenceExample) {
+          map(featureLists, from, to, ofLists = true)
+        }
+      }
     }
-    val length = entries.size - HeaderRoom
-    headerSize = if (length == 0) 0 else 1 + varintSize(length)
-    if (length > 0) {
-      entries.bytes(HeaderRoom - headerSize) = Field1
-      writeVarint(entries.bytes, HeaderRoom - headerSize + 1, length)
-    }
+    out.clear()
+    if (features.size > 0) out.appendDelimited(Field1, features)
+    if (featureLists.size > 0) out.appendDelimited(Field2, featureLists)
     bytes = null
   }
 
-  private def features(start: Int, end: Int): Unit =
+  private def map(entries: ByteSink, start: Int, end: Int, ofLists: Boolean): Unit =
     eachField(start, end) { (field, wireType, from, to) =>
-      if (field == 1 && wireType == LengthDelimited) entry(from, to)
+      if (field == 1 && wireType == LengthDelimited) {
+        entry(from, to, ofLists)
+        entries.appendByte(Field1)
+        entries.appendVarint(
+          2L + varintSize(key.size) + key.size + varintSize(message.size) + message.size
+        )
+        entries.appendDelimited(Field1, key)
+        entries.appendDelimited(Field2, message)
+      }
     }
 
-  private def entry(start: Int, end: Int): Unit = {
+  private def entry(start: Int, end: Int, ofLists: Boolean): Unit = {
     key.clear()
-    values.clear()
-    kind = 0
+    message.clear()
+    beginFeature()
     eachField(start, end) { (field, wireType, from, to) =>
       if (wireType == LengthDelimited) {
         if (field == 1) {
           key.clear()
           key.append(bytes, from, to - from)
         } else if (field == 2) {
-          feature(from, to)
+          if (ofLists) featureList(from, to) else feature(from, to)
         }
       }
     }
-    // Tag, length and packed tag, length around the values; none where the Feature is empty.
-    val packed = kind == FloatList || kind == Int64List
-    val listLength =
-      if (packed && values.size > 0) 1 + varintSize(values.size) + values.size else values.size
-    val featureLength = if (kind == 0) 0 else 1 + varintSize(listLength) + listLength
-    entries.appendByte(Field1)
-    entries.appendVarint(
-      1L + varintSize(key.size) + key.size + 1 + varintSize(featureLength) + featureLength
-    )
-    entries.appendByte(Field1)
-    entries.appendVarint(key.size)
-    entries.append(key.bytes, 0, key.size)
-    entries.appendByte(Field2)
-    entries.appendVarint(featureLength)
-    if (kind != 0) {
-      entries.appendByte(kind)
-      entries.appendVarint(listLength)
-      if (packed && values.size > 0) {
-        entries.appendByte(Field1)
-        entries.appendVarint(values.size)
+    if (!ofLists) endFeature(message)
+  }
+
+  private def featureList(start: Int, end: Int): Unit =
+    eachField(start, end) { (field, wireType, from, to) =>
+      if (field == 1 && wireType == LengthDelimited) {
+        beginFeature()
+        feature(from, to)
+        step.clear()
+        endFeature(step)
+        message.appendDelimited(Field1, step)
       }
-      entries.append(values.bytes, 0, values.size)
+    }
+
+  private def beginFeature(): Unit = {
+    kind = 0
+    values.clear()
+  }
+
+  /** Appends the Feature, which is nothing where no list was in it. */
+  private def endFeature(target: ByteSink): Unit = if (kind != 0) {
+    val packed = kind != BytesList && values.size > 0
+    target.appendByte(kind)
+    if (packed) {
+      target.appendVarint(1L + varintSize(values.size) + values.size)
+      target.appendDelimited(Field1, values)
+    } else {
+      target.appendVarint(values.size)
+      target.append(values.bytes, 0, values.size)
     }
   }
 
@@ -203,7 +223,7 @@ final private[tfrecord] class ExampleNormalizer {
 
   private def fail(at: Int, what: String): Nothing =
     throw new MalformedMessageException(
-      s"no valid tf.Example: $what at byte ${at - origin} of the message"
+      s"no valid tf.$recordType: $what at byte ${at - origin} of the message"
     )
 
   final private[this] val Varint = 0

@@ -1,42 +1,32 @@
 package io.sparktf.tfrecord
 
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.types.StructType
+
+import WireFormat._
 
 /**
- * Decodes serialized tf.Examples straight into Spark's rows: no message objects, no boxing.
+ * Decodes serialized tf.Examples.
  *
- * The same row and its buffer are used for every record, as Spark's own sources do.
- *
- * @param schema the columns to decode, in order; each has a [[FeatureType]]
- * @param partitionSchema the partition columns, which follow them in the row
+ * {{{
+ * message Example { Features features = 1; }
+ * }}}
  */
-final private[tfrecord] class ExampleReader(
-    schema: StructType,
-    partitionSchema: StructType,
-    caseSensitive: Boolean
-) {
-  private[this] val numFields = schema.length
-  private[this] val row = new RowBuilder(numFields, partitionSchema)
+final private[tfrecord] class ExampleReader(schema: RowSchema) extends RecordDecoder(schema) {
+  private[this] val numFields = schema.columns.length
   private[this] val tokenizer =
-    new ExampleTokenizer(new FeatureNames(schema.fieldNames, caseSensitive))
-  private[this] val features = new FeatureReader(schema.fields, row)
-  private[this] val normalizer = new ExampleNormalizer
+    new FeatureMapTokenizer(new FeatureNames(schema.featureNames, schema.caseSensitive))
+  private[this] val features = {
+    val types = schema.columns.fields.map(f => FeatureType.of(f.dataType).get)
+    new FeatureReader(schema.columns.fields, types, row)
+  }
+  private[this] val normalizer = new ExampleNormalizer(RecordType.Example)
 
-  def setPartitionValues(values: InternalRow): Unit = row.setPartitionValues(values)
-
-  /**
-   * The row of the record in `[start, end)`, valid until the next call.
-   * `bytes` must go on for [[WireFormat.Slack]] bytes behind `end`.
-   *
-   * @throws MalformedMessageException where the message is no tf.Example or does not fit the schema
-   */
-  def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
+  override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
     if (!decode(bytes, start, end)) {
       normalizer.normalize(bytes, start, end)
       features.strict = true
       try {
-        if (!decode(normalizer.buffer, normalizer.start, normalizer.end)) {
+        if (!decode(normalizer.buffer, 0, normalizer.size)) {
           throw new IllegalStateException("a normalized tf.Example was not readable")
         }
       } finally {
@@ -47,7 +37,13 @@ final private[tfrecord] class ExampleReader(
   }
 
   private def decode(bytes: Array[Byte], start: Int, end: Int): Boolean = {
-    if (!tokenizer.tokenize(bytes, start, end)) return false
+    var map = end
+    if (start < end) {
+      val content = readDelimited(bytes, start, end, Field1)
+      map = (content >>> 32).toInt
+      if (content < 0 || content.toInt != end - map) return false
+    }
+    if (!tokenizer.tokenize(bytes, map, end)) return false
     row.reset()
     var field = 0
     while (field < numFields) {

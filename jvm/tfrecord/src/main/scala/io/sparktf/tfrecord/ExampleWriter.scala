@@ -6,52 +6,61 @@ import org.apache.spark.sql.types.StructType
 import WireFormat._
 
 /**
- * Encodes rows as serialized tf.Examples, straight into the buffer of a [[RecordWriter]].
+ * Encodes rows as serialized tf.Examples.
  *
  * A null column is an absent feature. Features come in the order of the columns, laid out as
  * protobuf's own writers do.
  *
  * @param schema the columns, each of which has a [[FeatureType]]
  */
-final private[tfrecord] class ExampleWriter(schema: StructType, records: RecordWriter) {
-  private[this] val features = new FeatureWriter(schema.fields, records)
-  private[this] val numFields = schema.length
-  // The bytes of the length of the last record's Features: a good guess for the next.
+final private[tfrecord] class ExampleWriter(schema: StructType, records: RecordWriter)
+  extends RecordEncoder(records) {
+  private[this] val features = {
+    val types = schema.fields.map(f => FeatureType.of(f.dataType).get)
+    new FeatureWriter(schema.fields, types, records)
+  }
+  private[this] val map =
+    new FeatureMapWriter(Field1, schema.fields.indices.toArray, features, records)
+
+  override protected def encode(row: InternalRow): Unit = map.write(row)
+}
+
+/** Encodes a field of a row as an entry of a map from names to messages. */
+private[tfrecord] trait EntryWriter {
+
+  /** Writes the value of a field that is not null. */
+  def write(row: InternalRow, field: Int): Unit
+}
+
+/**
+ * Encodes a map from names to messages as a field of the record: its tag, the length, an entry
+ * for each of the row's fields that is not null. A map without an entry is left out.
+ */
+final private[tfrecord] class FeatureMapWriter(
+    tag: Int,
+    fields: Array[Int],
+    entries: EntryWriter,
+    records: RecordWriter
+) {
+  // The bytes of the length of the last record's map: a good guess for the next.
   private[this] var lengthSize = 1
 
-  /**
-   * Appends a record.
-   *
-   * @throws MalformedMessageException where a value has no place in a Feature; the record is then
-   *   not written
-   */
   def write(row: InternalRow): Unit = {
-    records.begin()
-    try encode(row)
-    catch {
-      case e: MalformedMessageException =>
-        records.discard()
-        throw e
-    }
-    records.end()
-  }
-
-  private def encode(row: InternalRow): Unit = {
     val start = records.position
     records.reserve(1 + MaxVarintBytes)
     val content = start + 1 + lengthSize
     records.moveTo(content)
-    var field = 0
-    while (field < numFields) {
-      if (!row.isNullAt(field)) features.write(row, field)
-      field += 1
+    var i = 0
+    while (i < fields.length) {
+      if (!row.isNullAt(fields(i))) entries.write(row, fields(i))
+      i += 1
     }
     val length = records.position - content
     if (length == 0) records.moveTo(start)
-    else closeFeatures(start, length)
+    else close(start, length)
   }
 
-  private def closeFeatures(start: Int, length: Int): Unit = {
+  private def close(start: Int, length: Int): Unit = {
     val size = varintSize(length)
     if (size != lengthSize) {
       records.reserve(MaxVarintBytes)
@@ -60,7 +69,7 @@ final private[tfrecord] class ExampleWriter(schema: StructType, records: RecordW
       records.moveTo(start + 1 + size + length)
       lengthSize = size
     }
-    records.bytes(start) = Field1.toByte
+    records.bytes(start) = tag.toByte
     writeVarint(records.bytes, start + 1, length)
   }
 }

@@ -15,6 +15,7 @@ import WireFormat._
  * words. Only where that fails is the name hashed. Names that no column wants are remembered
  * alike: without them each wanted name behind an unwanted one would have to be hashed.
  *
+ * @param columns their names; null for one that takes no feature
  * @param caseSensitive whether a column takes only the feature of exactly its name; if not, a
  *   name that differs in case alone is found too, as column + number of columns
  * @param collect whether a name seen for the first time gets a column of its own (inference)
@@ -34,12 +35,14 @@ final private[tfrecord] class FeatureNames(
   private[this] val unwanted = new NeverMatching
   private[this] val columnsIgnoringCase: Map[String, Int] =
     if (caseSensitive) Map.empty
-    else columns.zipWithIndex.map { case (c, i) => c.toLowerCase(Locale.ROOT) -> i }.toMap
+    else named.map { case (c, i) => c.toLowerCase(Locale.ROOT) -> i }.toMap
 
   /** Stands before the first feature of a record. */
   val start: Name = new Name(Array.emptyByteArray, NoColumn)
 
-  columns.zipWithIndex.foreach { case (c, i) => add(new Name(c.getBytes(UTF_8), i)) }
+  named.foreach { case (c, i) => add(new Name(c.getBytes(UTF_8), i)) }
+
+  private def named: Seq[(String, Int)] = columns.toSeq.zipWithIndex.filter(_._1 ne null)
 
   /** Whether a name that differs from a column's in case is found as well. */
   def ignoreCase: Boolean = !caseSensitive

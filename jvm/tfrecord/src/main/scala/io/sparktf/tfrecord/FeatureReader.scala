@@ -21,8 +21,11 @@ import WireFormat._
  * and decoded once more with [[strict]] set, when all that is left is a real error and thrown as a
  * [[MalformedMessageException]]. So the first, hot pass needs no error handling of its own.
  */
-final private[tfrecord] class FeatureReader(fields: Array[StructField], row: RowBuilder) {
-  private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
+final private[tfrecord] class FeatureReader(
+    fields: Array[StructField],
+    types: Array[FeatureType],
+    row: RowBuilder
+) {
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
   private[this] val kinds = types.map(_.kind)
@@ -74,7 +77,13 @@ final private[tfrecord] class FeatureReader(fields: Array[StructField], row: Row
     }
   }
 
-  private def readEmpty(field: Int): Boolean = {
+  def isArray(field: Int): Boolean = repeated(field)
+
+  /** The tag of the list that the column is held in. */
+  def kindOf(field: Int): Int = kinds(field)
+
+  /** Reads a list without a value. */
+  def readEmpty(field: Int): Boolean = {
     if (repeated(field)) arrays.readEmpty(field)
     else if (elements(field) == VectorElement) arrays.readVector(field, Array.emptyByteArray, 0, 0)
     else row.setNull(field)
@@ -138,11 +147,7 @@ final private[tfrecord] class FeatureReader(fields: Array[StructField], row: Row
       pos = (read >>> 32).toInt
     }
     if (length != end - pos) return tooMany(field, -1)
-    val from = row.position
-    row.reserve(length)
-    System.arraycopy(bytes, pos, row.bytes, from, length)
-    row.advance(length)
-    row.setVariable(field, from)
+    row.setBytes(field, bytes, pos, length)
     true
   }
 
@@ -165,31 +170,38 @@ final private[tfrecord] class FeatureReader(fields: Array[StructField], row: Row
         at < 0 || outOfRange(field, java.lang.Float.intBitsToFloat(loadInt(bytes, at)))
     }
 
-  private def wrongKind(field: Int, found: Int): Boolean =
-    strict && fail(
+  def wrongKind(field: Int, found: Int): Boolean =
+    misfit(
       field,
       s"expected ${kindName(kinds(field))}, found ${kindName(found)}; " +
         "read the feature with a column of its kind, or leave the column out of the schema"
     )
 
   private def tooMany(field: Int, count: Int): Boolean =
-    strict && fail(
+    misfit(
       field,
       "expected at most one value, found " +
         s"${if (count < 0) "more" else count.toString}; declare the column as an array"
     )
 
   private def outOfRange(field: Int, value: Any): Boolean =
-    strict && fail(
+    misfit(
       field,
       s"expected a value that fits ${types(field).elementType.simpleString}, found $value; " +
         "read the column with a wider type"
     )
 
-  private def fail(field: Int, what: String): Nothing =
-    throw new MalformedMessageException(
-      s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what"
-    )
+  /** The column's feature was found in the other map of a SequenceExample. */
+  def misplaced(field: Int, expected: String, found: String): Boolean =
+    misfit(field, s"expected $expected, found $found; declare the column as what the file holds")
+
+  /** False at the first pass; an error at the second, when nothing but this can be the matter. */
+  def misfit(field: Int, what: => String): Boolean =
+    strict && {
+      throw new MalformedMessageException(
+        s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what"
+      )
+    }
 }
 
 private[tfrecord] object FeatureReader {

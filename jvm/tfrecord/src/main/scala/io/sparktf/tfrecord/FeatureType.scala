@@ -67,12 +67,19 @@ private[tfrecord] object FeatureType {
     case other => ofElement(other).map(FeatureType(_, repeated = false, other))
   }
 
-  /** Whether the type needs a SequenceExample's feature lists: an array of arrays. */
-  def isNested(dataType: DataType): Boolean = dataType match {
-    case u: UserDefinedType[_] => isNested(u.sqlType)
-    case ArrayType(inner: ArrayType, _) => ofElement(inner.elementType).isDefined
-    case _ => false
+  /**
+   * What a step of a SequenceExample's feature list holds for an array of arrays, or None where
+   * the type is anything else.
+   */
+  def ofList(dataType: DataType): Option[FeatureType] = dataType match {
+    case u: UserDefinedType[_] => ofList(u.sqlType)
+    case ArrayType(inner: ArrayType, _) => of(inner)
+    case _ => None
   }
+
+  /** Whether a column is an array, of values or of arrays. */
+  def isArray(dataType: DataType): Boolean =
+    of(dataType).exists(_.repeated) || ofList(dataType).isDefined
 
   private def plain(array: ArrayType): DataType = array.elementType match {
     case u: UserDefinedType[_] => u.sqlType

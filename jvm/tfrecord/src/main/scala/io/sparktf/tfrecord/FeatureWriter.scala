@@ -17,27 +17,22 @@ import WireFormat._
  * All lengths are known before a byte is written. For a scalar number they differ by the value's
  * size alone, so the entry is a copy of a template with four bytes patched.
  */
-final private[tfrecord] class FeatureWriter(fields: Array[StructField], records: RecordWriter) {
-  private[this] val types = fields.map(f => FeatureType.of(f.dataType).get)
+final private[tfrecord] class FeatureWriter(
+    fields: Array[StructField],
+    types: Array[FeatureType],
+    records: RecordWriter
+) extends EntryWriter {
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
   private[this] val kinds = types.map(_.kind)
-  private[this] val arrays = new ArrayWriter(fields, records)
+  private[this] val arrays = new ArrayWriter(fields, types, records)
 
-  // The key with its tag and length, as it stands in each entry.
-  private[this] val keys = fields.map { f =>
-    val name = f.name.getBytes(UTF_8)
-    val key = new Array[Byte](1 + varintSize(name.length) + name.length)
-    key(0) = Field1
-    System.arraycopy(name, 0, key, writeVarint(key, 1, name.length), name.length)
-    key
-  }
+  private[this] val keys = fields.map(f => FeatureWriter.keyOf(f.name))
   private[this] val templates = Array.tabulate(fields.length)(scalarTemplate)
   // Where in its template a scalar's value begins.
   private[this] val valueStarts = keys.map(2 + _.length + 6)
 
-  /** Writes the value of a field that is not null. */
-  def write(row: InternalRow, field: Int): Unit =
+  override def write(row: InternalRow, field: Int): Unit =
     if (repeated(field)) {
       val array = row.getArray(field)
       val payload = arrays.payloadSize(field, array)
@@ -134,10 +129,7 @@ final private[tfrecord] class FeatureWriter(fields: Array[StructField], records:
    */
   private def beginEntry(field: Int, payload: Long, packed: Boolean): Unit = {
     val key = keys(field)
-    if (payload > RecordReader.MaxRecordLength) {
-      throw new MalformedMessageException(s"column `${fields(field).name}`: a value of $payload " +
-        s"bytes; the largest record that can be read back is ${RecordReader.MaxRecordLength}")
-    }
+    if (payload > RecordReader.MaxRecordLength) arrays.refuseSize(field, payload)
     val size = payload.toInt
     val list = if (packed) 1 + varintSize(size) + size else size
     val feature = 1 + varintSize(list) + list
@@ -162,4 +154,16 @@ final private[tfrecord] class FeatureWriter(fields: Array[StructField], records:
 
   // Four tags and four lengths of at most five bytes.
   final private[this] val EntryOverhead = 24
+}
+
+private[tfrecord] object FeatureWriter {
+
+  /** A key with its tag and length, as it stands in each entry. */
+  def keyOf(text: String): Array[Byte] = {
+    val name = text.getBytes(UTF_8)
+    val key = new Array[Byte](1 + varintSize(name.length) + name.length)
+    key(0) = Field1
+    System.arraycopy(name, 0, key, writeVarint(key, 1, name.length), name.length)
+    key
+  }
 }

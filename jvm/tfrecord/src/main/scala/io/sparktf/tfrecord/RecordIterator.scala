@@ -3,6 +3,7 @@ package io.sparktf.tfrecord
 import java.io.Closeable
 
 import org.apache.spark.sql.catalyst.InternalRow
+import org.slf4j.LoggerFactory
 
 /** A row for each record of a file. Closes the file at its end, or on [[close]] before it. */
 sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
@@ -10,10 +11,10 @@ sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
   private[this] var isAtRecord = false
   private[this] var isClosed = false
 
-  /** Moves to the next record; false at the end. */
+  /** Moves to the next row; false at the end. */
   protected def advance(): Boolean
 
-  /** The row of the record. */
+  /** The row, valid until the next one is moved to. */
   protected def row(): InternalRow
 
   override def hasNext: Boolean = {
@@ -36,17 +37,73 @@ sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
   }
 }
 
-/** The rows that a file's records hold. */
-final private[tfrecord] class ExampleIterator(records: RecordReader, rows: ExampleReader)
+/** The rows that a file's records hold; the first that cannot be decoded is an error. */
+final private[tfrecord] class StrictIterator(records: RecordReader, decoder: RecordDecoder)
   extends RecordIterator(records) {
 
   override protected def advance(): Boolean = records.next()
 
   override protected def row(): InternalRow =
-    try rows.read(records.buffer, records.start, records.end)
+    try decoder.read(records.buffer, records.start, records.end)
     catch {
       case e: MalformedMessageException => throw records.malformed(e)
     }
+}
+
+/**
+ * The rows that a file's records hold, without those that cannot be decoded or with a row in the
+ * place of each.
+ *
+ * @param unselected decodes the columns that the query does not ask for, so that the same records
+ *   are malformed whichever columns it asks for
+ * @param report whether a record that cannot be decoded becomes a row
+ */
+final private[tfrecord] class LenientIterator(
+    records: RecordReader,
+    decoder: RecordDecoder,
+    unselected: Option[RecordDecoder],
+    report: Boolean
+) extends RecordIterator(records) {
+  private[this] var current: InternalRow = _
+  private[this] var isBroken = false
+
+  override protected def row(): InternalRow = current
+
+  override protected def advance(): Boolean = {
+    current = null
+    while ((current eq null) && !isBroken && nextRecord()) decode()
+    current ne null
+  }
+
+  private def nextRecord(): Boolean =
+    try records.next()
+    catch {
+      // Behind a broken frame nothing tells where the next one begins.
+      case e: CorruptTFRecordException =>
+        LenientIterator.log.warn(s"The rest of the file is left out: ${e.getMessage}")
+        isBroken = true
+        records.moveToDamage()
+        if (report) reportRecord()
+        false
+    }
+
+  private def decode(): Unit =
+    try {
+      unselected.foreach(_.read(records.buffer, records.start, records.end))
+      current = decoder.read(records.buffer, records.start, records.end)
+    } catch {
+      case _: MalformedMessageException => if (report) reportRecord()
+    }
+
+  private def reportRecord(): Unit =
+    try current = decoder.corrupt(records.buffer, records.start, records.end)
+    catch {
+      case e: MalformedMessageException => throw records.malformed(e)
+    }
+}
+
+private[tfrecord] object LenientIterator {
+  private val log = LoggerFactory.getLogger(classOf[TFRecordFileFormat])
 }
 
 /** The same row for each record of a file, whose data is not looked at. */

@@ -94,6 +94,18 @@ final private[tfrecord] class RecordReader(
       cause
     )
 
+  /**
+   * After a [[CorruptTFRecordException]] of [[next]]: makes the bytes of the broken frame the
+   * present record, at most [[MaxDamage]] of them, for its end is unknown.
+   */
+  def moveToDamage(): Unit = {
+    pos = math.max(0L, recordOffset - origin).toInt
+    try fill(MaxDamage)
+    catch { case _: CorruptTFRecordException => } // What could be read is in the buffer.
+    dataStart = pos
+    dataLength = math.min(limit - pos, MaxDamage)
+  }
+
   override def close(): Unit = in.close()
 
   private def readHeader(): Boolean = {
@@ -195,6 +207,9 @@ final private[tfrecord] class RecordReader(
 private[tfrecord] object RecordReader {
   final val HeaderSize = 12
   final val FooterSize = 4
+
+  /** How much of a broken frame is shown. */
+  final val MaxDamage = 64 * 1024
 
   // Large enough that a read's cost is its bytes', small enough to stay in the processor's cache.
   final private val BufferSize = 256 * 1024

@@ -31,6 +31,18 @@ final private[tfrecord] class RecordWriter(out: OutputStream) extends Closeable 
   /** Moves the position behind bytes that were put there. */
   def moveTo(position: Int): Unit = pos = position
 
+  /** Puts bytes, for which there must be room. */
+  def put(source: Array[Byte]): Unit = {
+    System.arraycopy(source, 0, buffer, pos, source.length)
+    pos += source.length
+  }
+
+  /** Puts the tag and the length that begin a length-delimited field. There must be room. */
+  def putTag(tag: Int, length: Long): Unit = {
+    buffer(pos) = tag.toByte
+    pos = writeVarint(buffer, pos + 1, length)
+  }
+
   def begin(): Unit = {
     recordStart = pos
     reserve(HeaderSize)

@@ -66,6 +66,15 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
   def setSmall(field: Int, value: Long, size: Int): Unit =
     setWord(field, RowBuilder.smallWord(value, size))
 
+  /** Sets a binary or string field. */
+  def setBytes(field: Int, source: Array[Byte], start: Int, length: Int): Unit = {
+    val from = cursor
+    reserve(length)
+    System.arraycopy(source, start, buffer, from, length)
+    advance(length)
+    setVariable(field, from)
+  }
+
   /** Makes a field refer to the bytes from `start` to the present position, and pads them. */
   def setVariable(field: Int, start: Int): Unit = {
     setWord(field, (start.toLong << 32) | (cursor - start))

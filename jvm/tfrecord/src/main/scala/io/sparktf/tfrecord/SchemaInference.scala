@@ -38,6 +38,7 @@ private[tfrecord] object SchemaInference {
       conf: Configuration
   ): Option[StructType] = {
     if (files.isEmpty) return None
+    if (options.recordType == RecordType.ByteArray) return Some(RecordType.ByteArray.schema)
     val paths = sample(options, files.filter(_.getLen > 0))
       .map(f => FileToSample(f.getPath.toString, f.getLen))
     val sqlConf = session.sessionState.conf
@@ -64,7 +65,18 @@ private[tfrecord] object SchemaInference {
           shared.destroy()
         }
       }
-    Some(schemaOf(found))
+    val schema = schemaOf(found.map(_.features))
+    if (options.mode != ReadMode.Permissive) return Some(schema)
+    // As in Spark's JSON source, the column is there only where there is something to put in.
+    val corruptColumn = options.columnNameOfCorruptRecord(sqlConf.columnNameOfCorruptRecord)
+    if (schema.fieldNames.contains(corruptColumn)) {
+      throw new IllegalArgumentException(
+        s"The records hold a feature `$corruptColumn`, which is the name of the column for records " +
+          s"that cannot be decoded: give the option `${TFRecordOptions.ColumnNameOfCorruptRecord}` " +
+          "another name"
+      )
+    }
+    Some(if (found.exists(_.isDamaged)) schema.add(corruptColumn, BinaryType) else schema)
   }
 
   /** All files where all are to be read, else up to a limit, evenly spread, the ends included. */
@@ -94,6 +106,9 @@ private[tfrecord] object SchemaInference {
 
   final private case class FileToSample(path: String, size: Long)
 
+  /** @param isDamaged whether a record was left out that cannot be decoded */
+  final private case class FileSummary(features: Seq[FeatureSummary], isDamaged: Boolean)
+
   /** What a task does with a file; apart from the rest so that little is sent with it. */
   final private class InferenceTask(
       options: TFRecordOptions,
@@ -101,26 +116,34 @@ private[tfrecord] object SchemaInference {
       ignoreMissing: Boolean
   ) extends Serializable {
 
-    def summarize(file: FileToSample, conf: Configuration): Seq[FeatureSummary] = {
-      val summarizer = new ExampleSummarizer(file.path)
-      try read(file, summarizer, conf)
+    private val strict = options.mode == ReadMode.FailFast
+
+    def summarize(file: FileToSample, conf: Configuration): FileSummary = {
+      val summarizer = new ExampleSummarizer(options.recordType, file.path)
+      var isDamaged = false
+      try isDamaged = read(file, summarizer, conf)
       catch {
         case e: FileNotFoundException if ignoreMissing => warnSkipped(file.path, e)
+        case e: CorruptTFRecordException if !strict =>
+          warnSkipped(file.path, e)
+          isDamaged = true
         case e: java.io.IOException if ignoreCorrupt && !e.isInstanceOf[FileNotFoundException] =>
           warnSkipped(file.path, e)
       }
-      summarizer.result()
+      FileSummary(summarizer.result(), isDamaged)
     }
 
+    /** Whether a record was left out. */
     private def read(
         file: FileToSample,
         summarizer: ExampleSummarizer,
         conf: Configuration
-    ): Unit = {
+    ): Boolean = {
       val records = Compression.open(new Path(file.path), file.size, conf, options)
       // Fixed by the file's name: the same files always give the same schema.
       val random = new Random(file.path.hashCode)
       var seen = 0L
+      var isDamaged = false
       try {
         while (
           (options.samplingRatio.isDefined || seen < options.sampleRecords) && records.next()
@@ -129,7 +152,9 @@ private[tfrecord] object SchemaInference {
           if (seen == 0 || options.samplingRatio.forall(r => r >= 1 || random.nextDouble() < r)) {
             try summarizer.add(records.buffer, records.start, records.end)
             catch {
-              case e: MalformedMessageException => throw records.malformed(e)
+              case e: MalformedMessageException =>
+                if (strict) throw records.malformed(e)
+                isDamaged = true
             }
           }
           seen += 1
@@ -137,57 +162,7 @@ private[tfrecord] object SchemaInference {
       } finally {
         records.close()
       }
+      isDamaged
     }
   }
-}
-
-/**
- * What the records seen say of a feature.
- *
- * @param kind its list, one of the tags in [[WireFormat]]
- * @param isArray whether a list of more than one value was seen
- * @param hasValues whether a list of at least one value was seen
- * @param isText whether each value seen is valid UTF-8 (bytes only)
- * @param file a file in which it was seen
- */
-final private[tfrecord] case class FeatureSummary(
-    name: String,
-    kind: Int,
-    isArray: Boolean,
-    hasValues: Boolean,
-    isText: Boolean,
-    file: String
-) {
-
-  def merge(other: FeatureSummary): FeatureSummary = {
-    if (kind == 0 || other.kind == 0 || kind == other.kind) {
-      copy(
-        kind = kind | other.kind,
-        isArray = isArray || other.isArray,
-        hasValues = hasValues || other.hasValues,
-        isText = isText && other.isText
-      )
-    } else {
-      throw FeatureSummary.disagreement(name, kind, file, other.kind, other.file)
-    }
-  }
-
-  def dataType: DataType = {
-    val element = kind match {
-      case WireFormat.Int64List => LongType
-      case WireFormat.FloatList => FloatType
-      case WireFormat.BytesList => if (isText) StringType else BinaryType
-    }
-    // A feature's list has no place for a null element.
-    if (isArray) ArrayType(element, containsNull = false) else element
-  }
-}
-
-private[tfrecord] object FeatureSummary {
-  def disagreement(name: String, kind: Int, file: String, otherKind: Int, otherFile: String) =
-    new IllegalArgumentException(
-      s"The schema cannot be inferred: the feature `$name` is a ${FeatureType.kindName(kind)} in " +
-        s"$file and a ${FeatureType.kindName(otherKind)} in $otherFile. " +
-        "Give a schema, or read the files apart"
-    )
 }

@@ -13,10 +13,10 @@ import org.apache.spark.util.SerializableConfiguration
 import org.slf4j.LoggerFactory
 
 /**
- * TFRecord files of tf.Example messages as a Spark file source, short name `tfrecord`.
+ * TFRecord files as a Spark file source, short name `tfrecord`.
  *
- * On its way from a file to a row a record passes [[RecordReader]] (frames and checksums) and
- * [[ExampleReader]] (messages); back again [[ExampleWriter]] and [[RecordWriter]].
+ * On its way from a file to a row a record passes [[RecordReader]] (frames and checksums) and a
+ * [[RecordDecoder]] (messages); back again a [[RecordEncoder]] and [[RecordWriter]].
  */
 class TFRecordFileFormat extends FileFormat with DataSourceRegister with Serializable {
 
@@ -26,11 +26,11 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
 
   override def hashCode(): Int = getClass.hashCode()
 
-  override def equals(other: Any): Boolean = other.isInstanceOf[TFRecordFileFormat]
+  override def equals(other: Any): Boolean = other != null && other.getClass == getClass
 
   /** Arrays of arrays pass here: which record types hold them is known only with the options. */
   override def supportDataType(dataType: DataType): Boolean =
-    FeatureType.of(dataType).isDefined || FeatureType.isNested(dataType)
+    FeatureType.of(dataType).isDefined || FeatureType.ofList(dataType).isDefined
 
   override def isSplitable(
       sparkSession: SparkSession,
@@ -54,13 +54,19 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       dataSchema: StructType
   ): OutputWriterFactory = {
     val parsed = new TFRecordOptions(options, job.getConfiguration)
-    refuseNestedArrays(dataSchema)
+    parsed.recordType.check(dataSchema)
+    val caseSensitive = sparkSession.sessionState.conf.caseSensitiveAnalysis
+    val featureLists = parsed.featureLists(dataSchema, caseSensitive)
     val codec = parsed.writeCodec
     codec.filterNot(Compression.isReadByTensorFlow).foreach { c =>
       TFRecordFileFormat.log.warn(s"TensorFlow cannot read TFRecord files compressed by " +
         s"${c.getName}; it reads the compressions none, gzip and zlib (deflate)")
     }
-    new TFRecordOutputWriterFactory(new OutputCompression(codec, parsed.compressionLevel))
+    new TFRecordOutputWriterFactory(
+      parsed.recordType,
+      featureLists,
+      new OutputCompression(codec, parsed.compressionLevel)
+    )
   }
 
   override def buildReaderWithPartitionValues(
@@ -72,38 +78,34 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       options: Map[String, String],
       hadoopConf: Configuration
   ): PartitionedFile => Iterator[InternalRow] = {
-    refuseNestedArrays(requiredSchema)
+    val sqlConf = sparkSession.sessionState.conf
     val parsed = new TFRecordOptions(options, hadoopConf)
-    val caseSensitive = sparkSession.sessionState.conf.caseSensitiveAnalysis
+    val rowReaders = new RowReaderFactory(
+      dataSchema,
+      partitionSchema,
+      requiredSchema,
+      sqlConf.caseSensitiveAnalysis,
+      parsed.columnNameOfCorruptRecord(sqlConf.columnNameOfCorruptRecord),
+      parsed
+    )
     val conf = sparkSession.sparkContext.broadcast(
       new SerializableConfiguration(Compression.readConf(hadoopConf))
     )
     file => {
-      val records = Compression.open(file.toPath, file.fileSize, conf.value.value, parsed)
-      val rows =
-        if (requiredSchema.isEmpty) {
-          val row = new RowBuilder(0, partitionSchema)
-          row.setPartitionValues(file.partitionValues)
-          row.reset()
-          new RecordCounter(records, row.result())
-        } else {
-          val reader = new ExampleReader(requiredSchema, partitionSchema, caseSensitive)
-          reader.setPartitionValues(file.partitionValues)
-          new ExampleIterator(records, reader)
-        }
+      val rows = rowReaders.open(file, conf.value.value)
       // A query that stops early, or fails, leaves the iterator before its end.
       Option(TaskContext.get()).foreach(_.addTaskCompletionListener[Unit](_ => rows.close()))
       rows
     }
   }
+}
 
-  private def refuseNestedArrays(schema: StructType): Unit =
-    schema.find(f => FeatureType.isNested(f.dataType)).foreach { f =>
-      throw new IllegalArgumentException(
-        s"The column `${f.name}` of type ${f.dataType.simpleString} has no place in a tf.Example, " +
-          "whose features are flat lists: flatten the column"
-      )
-    }
+/**
+ * The same under the short name `tfrecords`, which Spark-TensorFlow-Connector had: programs and
+ * tables that name it stay as they are.
+ */
+class TFRecordsFileFormat extends TFRecordFileFormat {
+  override def shortName(): String = "tfrecords"
 }
 
 private[tfrecord] object TFRecordFileFormat {

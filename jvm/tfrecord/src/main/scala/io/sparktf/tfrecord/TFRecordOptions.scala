@@ -5,6 +5,7 @@ import java.util.Locale
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.io.compress.CompressionCodec
 import org.apache.spark.sql.catalyst.util.CaseInsensitiveMap
+import org.apache.spark.sql.types.StructType
 
 /**
  * The options of the tfrecord source, checked when a query is planned. Names are
@@ -21,8 +22,49 @@ final private[tfrecord] class TFRecordOptions(
 
   @transient private val options = CaseInsensitiveMap(parameters)
 
-  oneOf(RecordType, "Example", Seq("Example"))
-  oneOf(Mode, "FAILFAST", Seq("FAILFAST"))
+  val recordType: RecordType = {
+    val names = io.sparktf.tfrecord.RecordType.all.map(_.name)
+    io.sparktf.tfrecord.RecordType.of(oneOf(RecordType, names.head, names)).get
+  }
+
+  val mode: ReadMode = ReadMode.of(oneOf(Mode, ReadMode.FailFast.name, ReadMode.all.map(_.name)))
+
+  /** The column that takes the bytes of records that cannot be decoded. */
+  def columnNameOfCorruptRecord(default: String): String =
+    options.getOrElse(ColumnNameOfCorruptRecord, default)
+
+  /**
+   * The arrays that are written to the feature lists of a SequenceExample although they are flat.
+   *
+   * @param schema what is written
+   */
+  def featureLists(schema: StructType, caseSensitive: Boolean): Set[String] =
+    options.get(FeatureLists) match {
+      case None => Set.empty
+      case Some(value) =>
+        if (recordType != io.sparktf.tfrecord.RecordType.SequenceExample) {
+          throw new IllegalArgumentException(s"The option `$FeatureLists` of the tfrecord source " +
+            s"goes with $RecordType=SequenceExample only; here it is $recordType")
+        }
+        value.split(',').map(_.trim).filter(_.nonEmpty).map { name =>
+          val column = schema.find { f =>
+            if (caseSensitive) f.name == name else f.name.equalsIgnoreCase(name)
+          }.getOrElse(refuse(
+            FeatureLists,
+            value,
+            s"names of columns, separated by commas; there is no column `$name`, there are " +
+              schema.fieldNames.map(n => s"`$n`").mkString(", ")
+          ))
+          if (!FeatureType.isArray(column.dataType)) {
+            refuse(
+              FeatureLists,
+              value,
+              s"names of arrays; `${column.name}` is of type ${column.dataType.simpleString}"
+            )
+          }
+          column.name
+        }.toSet
+    }
 
   /** Whether the checksum of each record's data is compared when its data is read. */
   val verifyChecksum: Boolean =
@@ -101,11 +143,15 @@ final private[tfrecord] class TFRecordOptions(
 
 private[tfrecord] object TFRecordOptions {
 
-  /** What each record holds: `Example`. */
+  /** What each record holds: `Example` (the default), `SequenceExample` or `ByteArray`. */
   val RecordType = "recordType"
 
-  /** What a record that cannot be decoded does: `FAILFAST` ends the query. */
+  /** What a record that cannot be decoded does: see [[ReadMode]]. */
   val Mode = "mode"
+  val ColumnNameOfCorruptRecord = "columnNameOfCorruptRecord"
+
+  /** Names of columns, separated by commas. */
+  val FeatureLists = "featureLists"
 
   val VerifyChecksum = "verifyChecksum"
   val SamplingRatio = "samplingRatio"

@@ -7,8 +7,11 @@ import org.apache.spark.sql.execution.datasources.{OutputWriter, OutputWriterFac
 import org.apache.spark.sql.types.StructType
 
 /** Sent to the tasks of a write, where it opens their files. */
-final private[tfrecord] class TFRecordOutputWriterFactory(compression: OutputCompression)
-  extends OutputWriterFactory {
+final private[tfrecord] class TFRecordOutputWriterFactory(
+    recordType: RecordType,
+    featureLists: Set[String],
+    compression: OutputCompression
+) extends OutputWriterFactory {
 
   override def getFileExtension(context: TaskAttemptContext): String =
     ".tfrecord" + compression.extension
@@ -19,17 +22,18 @@ final private[tfrecord] class TFRecordOutputWriterFactory(compression: OutputCom
       context: TaskAttemptContext
   ): OutputWriter = {
     val out = compression.create(new Path(path), context.getConfiguration)
-    new TFRecordOutputWriter(path, dataSchema, new RecordWriter(out))
+    val records = new RecordWriter(out)
+    val rows = RecordEncoder(recordType, dataSchema, featureLists, records)
+    new TFRecordOutputWriter(path, rows, records)
   }
 }
 
 /** Writes one file. */
 final private[tfrecord] class TFRecordOutputWriter(
     file: String,
-    dataSchema: StructType,
+    rows: RecordEncoder,
     records: RecordWriter
 ) extends OutputWriter {
-  private[this] val rows = new ExampleWriter(dataSchema, records)
 
   override def path(): String = file
 

@@ -124,6 +124,17 @@ private[tfrecord] object WireFormat {
     if (value < 0 || value > Int.MaxValue) -1L else ((pos + n).toLong << 32) | value
   }
 
+  /**
+   * Reads the tag and the length of a length-delimited field at `pos`:
+   * `(position of its content << 32) | length of its content`, or -1 where the tag is another or
+   * the content would go on behind `end`.
+   */
+  def readDelimited(bytes: Array[Byte], pos: Int, end: Int, tag: Int): Long = {
+    if (pos >= end || bytes(pos) != tag) return -1L
+    val read = readLength(bytes, pos + 1, end)
+    if (read.toInt > end - (read >>> 32).toInt) -1L else read
+  }
+
   def varintSize(value: Long): Int = {
     // One byte for every seven bits up to the highest that is set: (bits * 9 + 64) / 64.
     val bits = 64 - java.lang.Long.numberOfLeadingZeros(value | 1L)

@@ -11,8 +11,8 @@ import org.scalacheck.{Arbitrary, Gen}
 
 import Records._
 
-/** Random rows of every type, written by Spark and read by protobuf and by Spark again. */
-class RandomRowsSuite extends TFRecordSuite {
+/** Columns of every type with random values. */
+object RandomRows {
 
   // Values that a 32-bit float can hold, so that what is read is what was written.
   private val float: Gen[Float] = Gen.frequency(
@@ -51,7 +51,8 @@ class RandomRowsSuite extends TFRecordSuite {
     "BINARY" -> blob
   )
 
-  private val columns: Seq[(StructField, Gen[Any])] = scalars.zipWithIndex.flatMap {
+  /** A column of each type and of arrays of it, with what makes its values, some of them null. */
+  val columns: Seq[(StructField, Gen[Any])] = scalars.zipWithIndex.flatMap {
     case ((ddlType, values), index) =>
       val lists = Gen.choose(0, 12).flatMap(count => Gen.containerOfN[Vector, Any](count, values))
       Seq(s"scalar$index $ddlType" -> values, s"array$index ARRAY<$ddlType>" -> lists)
@@ -59,6 +60,11 @@ class RandomRowsSuite extends TFRecordSuite {
           StructType.fromDDL(ddl).head -> Gen.frequency(1 -> Gen.const(null: Any), 6 -> each)
         }
   }
+}
+
+/** Random rows of every type, written by Spark and read by protobuf and by Spark again. */
+class RandomRowsSuite extends TFRecordSuite {
+  import RandomRows.columns
 
   private val schema = StructType(columns.map(_._1))
 

@@ -9,7 +9,8 @@ import java.nio.file.Files
 import java.util.zip.{DeflaterOutputStream, GZIPInputStream, GZIPOutputStream, InflaterInputStream}
 
 import com.google.protobuf.ByteString
-import org.tensorflow.example.{BytesList, Example, Feature, Features, FloatList, Int64List}
+import org.tensorflow.example.{BytesList, Example, Feature, FeatureList, FeatureLists, Features}
+import org.tensorflow.example.{FloatList, Int64List, SequenceExample}
 import org.tensorflow.hadoop.util.{Crc32C, TFRecordReader, TFRecordWriter}
 
 /**
@@ -41,10 +42,26 @@ object Records {
   /** `Feature {}`: present, without a kind. */
   def noKind: Feature = Feature.getDefaultInstance
 
-  def example(features: (String, Feature)*): Example = {
+  def example(entries: (String, Feature)*): Example =
+    Example.newBuilder().setFeatures(features(entries)).build()
+
+  private def features(entries: Seq[(String, Feature)]): Features = {
     val map = Features.newBuilder()
-    features.foreach { case (name, feature) => map.putFeature(name, feature) }
-    Example.newBuilder().setFeatures(map).build()
+    entries.foreach { case (name, feature) => map.putFeature(name, feature) }
+    map.build()
+  }
+
+  def sequence(context: (String, Feature)*)(lists: (String, Seq[Feature])*): SequenceExample = {
+    val map = FeatureLists.newBuilder()
+    lists.foreach { case (name, steps) =>
+      val list = FeatureList.newBuilder()
+      steps.foreach(list.addFeature)
+      map.putFeatureList(name, list.build())
+    }
+    val message = SequenceExample.newBuilder()
+    if (context.nonEmpty) message.setContext(features(context))
+    if (lists.nonEmpty) message.setFeatureLists(map)
+    message.build()
   }
 
   /** The records in frames, one after the other: what an uncompressed TFRecord file holds. */
@@ -82,6 +99,9 @@ object Records {
   def writeExamples(file: File, examples: Example*): File =
     writeFile(file, framed(examples.map(_.toByteArray)))
 
+  def writeSequences(file: File, sequences: SequenceExample*): File =
+    writeFile(file, framed(sequences.map(_.toByteArray)))
+
   /** The records of a file, its checksums verified; gzip and zlib by the name's ending. */
   def readRecords(file: File): Vector[Array[Byte]] = {
     val raw = new BufferedInputStream(Files.newInputStream(file.toPath))
@@ -104,7 +124,14 @@ object Records {
 
   /** The Examples of all of a folder's data files, partition folders included, by path. */
   def readExamples(folder: File): Vector[Example] =
-    dataFiles(folder).flatMap(file => readRecords(file)).map(record => Example.parseFrom(record))
+    readFolder(folder).map(record => Example.parseFrom(record))
+
+  def readSequences(folder: File): Vector[SequenceExample] =
+    readFolder(folder).map(record => SequenceExample.parseFrom(record))
+
+  /** The records of all of a folder's data files. */
+  def readFolder(folder: File): Vector[Array[Byte]] =
+    dataFiles(folder).flatMap(file => readRecords(file))
 
   /** The files below `folder` that Spark calls data: neither hidden nor `_SUCCESS`, by path. */
   def dataFiles(folder: File): Vector[File] =

@@ -40,14 +40,14 @@ class RefusedTypesSuite extends TFRecordSuite {
     }
   }
 
-  test("an array of arrays is refused with the advice to flatten it") {
+  test("an array of arrays is refused with the advice to flatten it or use SequenceExample") {
     withTempDir { folder =>
       writeFile(new File(folder, "data.tfrecord"), Array.empty[Byte])
-      assertFails("matrix", "flatten") {
+      assertFails("matrix", "flatten", "SequenceExample") {
         read(folder, "n BIGINT, matrix ARRAY<ARRAY<FLOAT>>").collect()
       }
       val out = new File(folder, "out")
-      assertFails("matrix", "flatten") {
+      assertFails("matrix", "flatten", "SequenceExample") {
         write(frame("n BIGINT, matrix ARRAY<ARRAY<FLOAT>>"), out)
       }
       assert(!out.exists)

@@ -7,7 +7,7 @@ import java.time.temporal.ChronoUnit
 
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.types._
-import org.tensorflow.example.{Example, Feature}
+import org.tensorflow.example.{Example, Feature, SequenceExample}
 
 /**
  * Values as text that is equal only when the values are: by type, by bit (-0.0, NaN), by scale
@@ -32,6 +32,23 @@ object Shown {
   def expected(message: Example, schema: StructType): Row = {
     val features = message.getFeatures.getFeatureMap
     Row.fromSeq(schema.map(field => value(features.get(field.name), field.dataType)))
+  }
+
+  /** The same for a SequenceExample; arrays of arrays are feature lists. */
+  def expected(message: SequenceExample, schema: StructType): Row = {
+    val context = message.getContext.getFeatureMap
+    val lists = message.getFeatureLists.getFeatureListMap
+    Row.fromSeq(schema.map { field =>
+      field.dataType match {
+        case ArrayType(inner: ArrayType, _) =>
+          Option(lists.get(field.name)).map { list =>
+            Vector.tabulate(list.getFeatureCount) { i =>
+              Option(value(list.getFeature(i), inner)).getOrElse(Vector.empty)
+            }
+          }.orNull
+        case other => value(context.get(field.name), other)
+      }
+    })
   }
 
   private def value(feature: Feature, dataType: DataType): Any =

@@ -3,17 +3,17 @@ package io.sparktf.tfrecord
 import WireFormat._
 
 /**
- * Finds the features of a serialized tf.Example: for each column the bytes of its Feature.
- * What no column wants is skipped by its length.
+ * Finds the entries of a serialized map from names to messages: for each column the bytes of its
+ * message. What no column wants is skipped by its length.
  *
  * {{{
- * message Example  { Features features = 1; }
- * message Features { map<string, Feature> feature = 1; }    // entry: { key = 1; value = 2; }
+ * message Features     { map<string, Feature> feature = 1; }            // entry: { key = 1;
+ * message FeatureLists { map<string, FeatureList> feature_list = 1; }   //          value = 2; }
  * }}}
  *
  * Of duplicate keys the last counts, as in protobuf's maps.
  */
-final private[tfrecord] class ExampleTokenizer(names: FeatureNames) {
+final private[tfrecord] class FeatureMapTokenizer(names: FeatureNames) {
   import FeatureNames.Name
 
   private[this] val numColumns = names.numColumns
@@ -25,48 +25,39 @@ final private[tfrecord] class ExampleTokenizer(names: FeatureNames) {
   private[this] var sawOtherCase = false
   java.util.Arrays.fill(starts, -1)
 
-  /** Where the column's Feature begins, or -1 where the record has none. */
+  /** Where the column's message begins, or -1 where the map has none. */
   def start(column: Int): Int = starts(column)
   def end(column: Int): Int = ends(column)
 
   /**
-   * Finds the features of the record in `[recordStart, recordEnd)`. False where the message is
+   * Finds the entries in `[mapStart, mapEnd)`, the content of the map's message. False where it is
    * not laid out as protobuf's own writers do: it may then be valid all the same, and
    * [[ExampleNormalizer]] tells.
    */
-  def tokenize(bytes: Array[Byte], recordStart: Int, recordEnd: Int): Boolean = {
+  def tokenize(bytes: Array[Byte], mapStart: Int, mapEnd: Int): Boolean = {
     if (names.numColumns > starts.length) grow(names.numColumns)
     java.util.Arrays.fill(starts, 0, if (sawOtherCase) starts.length else names.numColumns, -1)
     sawOtherCase = false
-    if (recordStart == recordEnd) return true
-    var pos = recordStart + 1
+    var pos = mapStart
+    var length = 0
     // No length is checked against the end before it is read: the buffer goes on behind the
     // record, and what was read there cannot pass the comparison that follows.
-    var length = bytes(pos).toInt
-    pos += 1
-    if (length < 0) {
-      val read = readLength(bytes, pos - 1, recordEnd)
-      length = read.toInt
-      pos = (read >>> 32).toInt
-    }
-    if (bytes(recordStart) != Field1 || length != recordEnd - pos) return false
-
     var name = names.start
-    while (pos < recordEnd) {
+    while (pos < mapEnd) {
       if (bytes(pos) != Field1) return false
       pos += 1
       length = bytes(pos).toInt
       pos += 1
       if (length < 0) {
-        val read = readLength(bytes, pos - 1, recordEnd)
+        val read = readLength(bytes, pos - 1, mapEnd)
         if (read < 0) return false
         length = read.toInt
         pos = (read >>> 32).toInt
       }
-      if (length > recordEnd - pos) return false
+      if (length > mapEnd - pos) return false
       val entryEnd = pos + length
       var next = name.next
-      if (!next.matches(bytes, pos, recordEnd)) {
+      if (!next.matches(bytes, pos, mapEnd)) {
         next = names.find(bytes, pos, entryEnd)
         if (next eq null) return false
         name.next = next

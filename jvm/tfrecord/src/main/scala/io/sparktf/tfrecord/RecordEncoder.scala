@@ -1,0 +1,43 @@
+package io.sparktf.tfrecord
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.types.StructType
+
+/** Encodes rows as records, straight into the buffer of a [[RecordWriter]]. */
+abstract private[tfrecord] class RecordEncoder(records: RecordWriter) {
+
+  /**
+   * Appends a record.
+   *
+   * @throws MalformedMessageException where the row has no place in a record, which is then not
+   *   written
+   */
+  final def write(row: InternalRow): Unit = {
+    records.begin()
+    try encode(row)
+    catch {
+      case e: MalformedMessageException =>
+        records.discard()
+        throw e
+    }
+    records.end()
+  }
+
+  /** Puts the record's bytes at the writer's position. */
+  protected def encode(row: InternalRow): Unit
+}
+
+private[tfrecord] object RecordEncoder {
+
+  /** @param featureLists the arrays that go to a SequenceExample's feature lists although flat */
+  def apply(
+      recordType: RecordType,
+      schema: StructType,
+      featureLists: Set[String],
+      records: RecordWriter
+  ): RecordEncoder = recordType match {
+    case RecordType.Example => new ExampleWriter(schema, records)
+    case RecordType.SequenceExample => new SequenceExampleWriter(schema, featureLists, records)
+    case RecordType.ByteArray => new ByteArrayWriter(schema.head, records)
+  }
+}

@@ -1,0 +1,83 @@
+package io.sparktf.tfrecord
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.spark.sql.execution.datasources.PartitionedFile
+import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
+
+/**
+ * Sent to the tasks of a query, where it opens their files.
+ *
+ * @param dataSchema all columns of the files
+ * @param requiredSchema those that the query asks for
+ * @param corruptColumn the name of the column for records that cannot be decoded
+ * @throws IllegalArgumentException where a column cannot be read, naming it
+ */
+final private[tfrecord] class RowReaderFactory(
+    dataSchema: StructType,
+    partitionSchema: StructType,
+    requiredSchema: StructType,
+    caseSensitive: Boolean,
+    corruptColumn: String,
+    options: TFRecordOptions
+) extends Serializable {
+  private val recordType = options.recordType
+  private val mode = options.mode
+  private val reports = mode == ReadMode.Permissive
+
+  checkCorruptColumn()
+  recordType match {
+    case RecordType.ByteArray => recordType.check(StructType(dataSchema.filter(isData)))
+    case _ => recordType.check(requiredSchema)
+  }
+
+  private val rowSchema = RowSchema(
+    requiredSchema,
+    partitionSchema,
+    caseSensitive,
+    if (reports) requiredSchema.fieldNames.indexOf(corruptColumn) else -1
+  )
+
+  /** What else the files hold, as far as it can be decoded. */
+  private val unselected = StructType(dataSchema.filter { f =>
+    isData(f) && !requiredSchema.fieldNames.contains(f.name) && (
+      FeatureType.of(f.dataType).isDefined ||
+        recordType == RecordType.SequenceExample && FeatureType.ofList(f.dataType).isDefined
+    )
+  })
+
+  /** The rows of the file, which is closed at their end at the latest. */
+  def open(file: PartitionedFile, conf: Configuration): RecordIterator = {
+    val records = Compression.open(file.toPath, file.fileSize, conf, options)
+    val decoder = RecordDecoder(
+      // Without columns a record has nothing to decode, and is one row in any mode but one.
+      if (requiredSchema.isEmpty) RecordType.ByteArray else recordType,
+      rowSchema
+    )
+    decoder.setPartitionValues(file.partitionValues)
+    mode match {
+      case ReadMode.FailFast if requiredSchema.isEmpty =>
+        new RecordCounter(records, decoder.read(Array.emptyByteArray, 0, 0))
+      case ReadMode.FailFast => new StrictIterator(records, decoder)
+      case _ => new LenientIterator(records, decoder, unselectedDecoder(), reports)
+    }
+  }
+
+  private def unselectedDecoder(): Option[RecordDecoder] = {
+    val matters = recordType != RecordType.ByteArray &&
+      (mode == ReadMode.DropMalformed || requiredSchema.nonEmpty)
+    if (matters)
+      Some(RecordDecoder(recordType, RowSchema(unselected, new StructType, caseSensitive)))
+    else None
+  }
+
+  private def isData(field: StructField): Boolean =
+    !reports || field.name != corruptColumn
+
+  private def checkCorruptColumn(): Unit =
+    dataSchema.find(f => !isData(f) && f.dataType != BinaryType).foreach { f =>
+      throw new IllegalArgumentException(
+        s"The column `${f.name}` takes the bytes of records that cannot be decoded, so it must be " +
+          s"of type binary, not ${f.dataType.simpleString}"
+      )
+    }
+}
