@@ -2,20 +2,14 @@ package io.sparktf.tfrecord
 
 import java.io.File
 
-import org.apache.spark.sql.{DataFrame, Row}
+import org.apache.spark.sql.Row
 import org.apache.spark.sql.functions.col
 import org.apache.spark.sql.streaming.Trigger
 
 import Records._
 
 /** Tables in SQL, and folders of files as the ends of a stream. */
-class SqlSuite extends TFRecordSuite {
-
-  private def withTable(name: String)(body: => Unit): Unit =
-    try body
-    finally spark.sql(s"DROP TABLE IF EXISTS $name")
-
-  private def sql(text: String): DataFrame = spark.sql(text)
+class SqlSuite extends TableSuite {
 
   private def features(folder: File): Set[String] =
     readExamples(folder).map(_.getFeatures.getFeatureMap.keySet.toString).toSet

@@ -1,0 +1,188 @@
+package io.sparktf.tfrecord
+
+import java.io.File
+import java.nio.file.Files
+
+import org.apache.spark.sql.{DataFrame, Row}
+import org.apache.spark.sql.streaming.{DataStreamWriter, Trigger}
+
+import Records._
+
+/** Folders that a stream writes. */
+class StreamingSinkSuite extends TableSuite {
+
+  private val schema = "id BIGINT, day INT"
+
+  /** A stream's folders; its source is JSON, so that here only the sink is tfrecord. */
+  private class Stream(folder: File) {
+    val out = new File(folder, "out")
+    private val in = new File(folder, "in")
+    private val checkpoint = new File(folder, "checkpoint")
+
+    def add(ids: Int*): Unit = {
+      val lines = ids.map(id => s"""{"id": $id, "day": ${id % 2}}""")
+      writeFile(new File(in, s"${ids.head}.json"), lines.mkString("\n").getBytes("UTF-8"))
+    }
+
+    def run(set: DataStreamWriter[Row] => DataStreamWriter[Row] = identity): Unit = {
+      val rows = spark.readStream.schema(schema).option("maxFilesPerTrigger", 1).json(in.getPath)
+      val query = set(rows.writeStream.format("tfrecord"))
+        .option("checkpointLocation", checkpoint.getPath)
+        .trigger(Trigger.AvailableNow()).start(out.getPath)
+      try query.awaitTermination()
+      finally query.stop()
+    }
+
+    /** Takes back the last `count` commits, as if the driver had died before it noted them. */
+    def forgetCommits(count: Int): Unit = lastOf(new File(checkpoint, "commits"), count)
+
+    /** Takes back the sink's own note of its last batch, whose files then are nobody's. */
+    def forgetLastBatch(): Unit = lastOf(new File(out, "_spark_metadata"), 1)
+
+    private def lastOf(log: File, count: Int): Unit = {
+      val batches = log.list().filter(_.matches("\\d+")).sortBy(_.toInt)
+      batches.takeRight(count).foreach { name =>
+        assert(new File(log, name).delete())
+        Files.deleteIfExists(new File(log, s".$name.crc").toPath)
+      }
+    }
+
+    def ids: Seq[Long] = idsOf(read(out, schema))
+  }
+
+  private def idsOf(rows: DataFrame): Seq[Long] =
+    rows.select("id").collect().map(_.getLong(0)).sorted.toSeq
+
+  private def withStream(body: Stream => Unit): Unit =
+    withTempDir(folder => body(new Stream(folder)))
+
+  test("batches are written once, over any number of restarts") {
+    withStream { stream =>
+      stream.add(1, 2)
+      stream.add(3)
+      stream.run()
+      stream.run()
+      assert(stream.ids == Seq(1, 2, 3))
+      stream.add(4)
+      stream.run()
+      assert(stream.ids == Seq(1, 2, 3, 4))
+      assert(idsOf(infer(stream.out)) == Seq(1, 2, 3, 4))
+    }
+  }
+
+  test("a driver that dies before the commit is noted: the batch is in the folder once") {
+    withStream { stream =>
+      stream.add(1, 2)
+      stream.add(3)
+      stream.run()
+      val files = dataFiles(stream.out)
+      stream.forgetCommits(1)
+      stream.run()
+      assert(stream.ids == Seq(1, 2, 3) && dataFiles(stream.out) == files)
+    }
+  }
+
+  test("files of a batch that never ended are left out, and what others put there too") {
+    withStream { stream =>
+      stream.add(1, 2)
+      stream.add(3)
+      stream.run()
+      val files = dataFiles(stream.out).size
+      stream.forgetCommits(1)
+      stream.forgetLastBatch()
+      assert(stream.ids == Seq(1, 2))
+      stream.run()
+      writeExamples(new File(stream.out, "other.tfrecord"), example("id" -> int64s(99)))
+      assert(dataFiles(stream.out).size == files + 2)
+      assert(stream.ids == Seq(1, 2, 3))
+      assert(infer(stream.out).count() == 3)
+      // A glob names the files, so it finds them all.
+      assert(idsOf(read(new File(stream.out, "*.tfrecord"), schema)) == Seq(1, 2, 3, 3, 99))
+    }
+  }
+
+  test("partitionBy with options of the source, read as partitions, by a stream too") {
+    withStream { stream =>
+      stream.add(1, 2, 3)
+      stream.add(4)
+      stream.run(_.partitionBy("day").option("compression", "gzip"))
+      assert(pathsIn(stream.out).forall(_.matches("day=[01]/part-.*\\.tfrecord\\.gz")))
+      assert(readExamples(stream.out).forall(_.getFeatures.getFeatureCount == 1))
+      assertSameRows(
+        read(stream.out, schema),
+        (1 to 4).map(id => Row(id.toLong, id % 2)): _*
+      )
+      assertRows(infer(stream.out).where("day = 0").selectExpr("sum(id)"), Row(6L))
+      val query = spark.readStream.format("tfrecord").schema(schema).load(stream.out.getPath)
+        .writeStream.format("memory").queryName("onward").trigger(Trigger.AvailableNow()).start()
+      try query.awaitTermination()
+      finally query.stop()
+      assertSameRows(spark.table("onward"), (1 to 4).map(id => Row(id.toLong, id % 2)): _*)
+    }
+  }
+
+  test("a row that cannot be written fails its batch, which leaves nothing") {
+    withStream { stream =>
+      stream.add(1)
+      stream.run()
+      stream.add(2)
+      val query = intercept[Exception] {
+        val rows = spark.readStream.schema(schema).json(new File(stream.out, "../in").getPath)
+          .selectExpr("array(id, NULL) AS bad")
+        val failing = rows.writeStream.format("tfrecord").trigger(Trigger.AvailableNow())
+          .option("checkpointLocation", new File(stream.out, "../other").getPath)
+          .start(new File(stream.out, "../refused").getPath)
+        try failing.awaitTermination()
+        finally failing.stop()
+      }
+      assert(Iterator.iterate[Throwable](query)(_.getCause).takeWhile(_ != null)
+        .exists(cause => String.valueOf(cause.getMessage).contains("bad")))
+      assert(dataFiles(new File(stream.out.getParentFile, "refused")).isEmpty)
+      assert(stream.ids == Seq(1))
+    }
+  }
+
+  test("a type or an option that cannot be is refused, and other modes than append, as Parquet's") {
+    withTempDir { folder =>
+      writeFile(new File(folder, "in/1.json"), """{"id": 1}""".getBytes("UTF-8"))
+      val rows = spark.readStream.schema("id BIGINT").json(folder.getPath + "/in")
+      def start(rows: DataFrame, name: String, set: (String, String)): Unit = {
+        val query = rows.writeStream.format("tfrecord").option(set._1, set._2)
+          .option("checkpointLocation", s"$folder/c$name").trigger(Trigger.AvailableNow())
+          .start(s"$folder/out$name")
+        try query.awaitTermination()
+        finally query.stop()
+      }
+      assertFails("extras", "map") {
+        start(rows.selectExpr("map('a', id) AS extras"), "1", "a" -> "b")
+      }
+      assertFails("compression", "lzip")(start(rows, "2", "compression" -> "lzip"))
+      assertAsParquet { (format, out) =>
+        rows.groupBy("id").count().writeStream.format(format).outputMode("complete")
+          .option("checkpointLocation", s"$out/c").start(s"$out/out")
+      }
+    }
+  }
+
+  test("toTable and foreachBatch") {
+    withTempDir { folder =>
+      writeFile(new File(folder, "in/1.json"), """{"id": 1, "day": 5}""".getBytes("UTF-8"))
+      def rows = spark.readStream.schema(schema).json(folder.getPath + "/in")
+        .writeStream.trigger(Trigger.AvailableNow())
+      withTable("streamed") {
+        val toTable = rows.format("tfrecord").partitionBy("day")
+          .option("checkpointLocation", s"$folder/c1").toTable("streamed")
+        try toTable.awaitTermination()
+        finally toTable.stop()
+        assertRows(sql("SELECT * FROM streamed"), Row(1L, 5))
+      }
+      val append: (DataFrame, Long) => Unit = (batch, _) =>
+        batch.write.format("tfrecord").mode("append").save(s"$folder/batches")
+      val query = rows.foreachBatch(append).option("checkpointLocation", s"$folder/c2").start()
+      try query.awaitTermination()
+      finally query.stop()
+      assert(readExamples(new File(folder, "batches")) ==
+        Vector(example("id" -> int64s(1), "day" -> int64s(5))))
+    }
+  }
+}
