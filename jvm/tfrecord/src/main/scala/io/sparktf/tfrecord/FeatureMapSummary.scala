@@ -40,12 +40,12 @@ final private[tfrecord] class FeatureMapSummary(file: String, ofLists: Boolean) 
   private[this] var count = 0
   private[this] var isText = true
 
-  /** In the order of first appearance. */
+  /** In the order of first appearance; what no column could be named after is left out. */
   def result(): Seq[FeatureSummary] =
-    known.indices.filter(known(_).isNoted).map { i =>
+    for (i <- known.indices; name <- names.nameOf(i) if known(i).isNoted) yield {
       val feature = known(i)
       FeatureSummary(
-        names.nameOf(i),
+        name,
         feature.kind,
         feature.isArray,
         feature.hasValues,
@@ -101,7 +101,7 @@ final private[tfrecord] class FeatureMapSummary(file: String, ofLists: Boolean) 
   }
 
   private def disagree(i: Int, kind: Int, other: Int): Nothing =
-    throw FeatureSummary.disagreement(names.nameOf(i), kind, file, other, file)
+    throw FeatureSummary.disagreement(names.textOf(i), kind, file, other, file)
 
   private def lookAtList(i: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
     var pos = start

@@ -65,7 +65,9 @@ final private[tfrecord] class FeatureMapTokenizer(names: FeatureNames) {
       name = next
       // A remembered name may have been found in bytes behind the entry.
       if (name.length >= length) return false
-      if (name.column >= 0) {
+      if (name.column != FeatureNames.Forgotten) {
+        // The value must be all that follows, also where no column wants it: behind it could
+        // stand another key, which would count in the place of this one.
         pos += name.length
         length = bytes(pos).toInt
         pos += 1
@@ -75,7 +77,7 @@ final private[tfrecord] class FeatureMapTokenizer(names: FeatureNames) {
           pos = (read >>> 32).toInt
         }
         if (length != entryEnd - pos) return false
-        accept(name, pos, entryEnd)
+        if (name.column >= 0) accept(name, pos, entryEnd)
       }
       pos = entryEnd
     }

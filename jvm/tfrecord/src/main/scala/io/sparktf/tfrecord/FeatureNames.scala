@@ -29,7 +29,8 @@ final private[tfrecord] class FeatureNames(
 
   private[this] var table = new Array[Name](64)
   private[this] var size = 0
-  private[this] var rememberedBytes = 0
+  private[this] var rememberedBytes = 0L
+  private[this] var otherCaseBytes = 0L
   private[this] var columnCount = columns.length
   private[this] val collected = mutable.ArrayBuffer.empty[Name]
   private[this] val unwanted = new NeverMatching
@@ -50,12 +51,18 @@ final private[tfrecord] class FeatureNames(
   /** How many columns there are; grows where names are collected. */
   def numColumns: Int = columnCount
 
-  /** The name of a column that was collected. */
-  def nameOf(column: Int): String = collected(column).text
+  /** The name of a feature that was collected, for messages. */
+  def textOf(column: Int): String = collected(column).text
+
+  /** The name of a column that was collected, or None where it is no UTF-8, as a column's is. */
+  def nameOf(column: Int): Option[String] = {
+    val name = collected(column)
+    Some(name.text).filter(text => java.util.Arrays.equals(text.getBytes(UTF_8), name.key))
+  }
 
   /**
    * The name at the head of a map entry, or null where the entry is not laid out as protobuf's
-   * own writers do (key first, then the value, minimal lengths).
+   * own writers do (key first, then the value, minimal lengths; nothing else).
    */
   def find(bytes: Array[Byte], pos: Int, end: Int): Name = {
     if (pos >= end || bytes(pos) != Field1) return null
@@ -70,22 +77,44 @@ final private[tfrecord] class FeatureNames(
       if (table(slot).matches(bytes, pos, end)) return table(slot)
       slot = (slot + 1) & (table.length - 1)
     }
+    val value = readLength(bytes, key + keyLength + 1, end)
+    if (value < 0 || value.toInt != end - (value >>> 32).toInt) return null
     remember(java.util.Arrays.copyOfRange(bytes, key, key + keyLength))
   }
 
+  /** Names made up anew for each record must not fill the memory. */
   private def remember(key: Array[Byte]): Name = {
-    if (collect) {
-      columnCount += 1
-      collected += new Name(key, columnCount - 1)
-      return add(collected.last)
+    val cost = key.length + NameOverhead
+    if (collect) return collectColumn(key, cost)
+    columnsIgnoringCase.get(new String(key, UTF_8).toLowerCase(Locale.ROOT)) match {
+      case Some(column) =>
+        otherCaseBytes += cost
+        if (otherCaseBytes > MaxBytes + columns.length * MaxBytesForColumn) {
+          throw new MalformedMessageException(
+            "features have the names of columns in too many ways of upper and lower case: set " +
+              "spark.sql.caseSensitive=true"
+          )
+        }
+        add(new Name(key, columns.length + column))
+      case None =>
+        if (rememberedBytes + cost > MaxBytes) return unwanted
+        rememberedBytes += cost
+        add(new Name(key, NoColumn))
     }
-    val column = columnsIgnoringCase.get(new String(key, UTF_8).toLowerCase(Locale.ROOT)) match {
-      case Some(c) => columns.length + c
-      case None => NoColumn
+  }
+
+  private def collectColumn(key: Array[Byte], cost: Int): Name = {
+    rememberedBytes += cost
+    if (rememberedBytes > MaxCollectedBytes) {
+      throw new IllegalArgumentException(
+        s"The schema cannot be inferred: a file has more than $columnCount features of different " +
+          "names. Give a schema"
+      )
     }
-    // Names made up anew for each record must not fill the memory.
-    if (column == NoColumn && rememberedBytes + key.length > MaxRememberedBytes) return unwanted
-    add(new Name(key, column))
+    val name = add(new Name(key, columnCount))
+    columnCount += 1
+    collected += name
+    name
   }
 
   private def add(name: Name): Name = {
@@ -96,7 +125,6 @@ final private[tfrecord] class FeatureNames(
     }
     insert(name)
     size += 1
-    rememberedBytes += name.key.length + NameOverhead
     name
   }
 
@@ -107,25 +135,36 @@ final private[tfrecord] class FeatureNames(
   }
 
   private def hash(bytes: Array[Byte], pos: Int, length: Int): Int = {
-    var h = length * HashFactor
+    var h = length ^ HashSeed
     var i = 0
     while (i + 8 <= length) {
-      h = (h ^ load(bytes, pos + i)) * HashFactor
-      h ^= h >>> 32
+      h = mix(h ^ load(bytes, pos + i))
       i += 8
     }
-    if (i < length) {
-      h = (h ^ (load(bytes, pos + i) & (-1L >>> (64 - 8 * (length - i))))) * HashFactor
-    }
-    (h ^ (h >>> 29)).toInt
+    if (i < length) h = mix(h ^ (load(bytes, pos + i) & (-1L >>> (64 - 8 * (length - i)))))
+    (h * HashFactor >>> 32).toInt
+  }
+
+  private def mix(word: Long): Long = {
+    val product = word * HashFactor
+    product ^ (product >>> 32)
   }
 }
 
 private[tfrecord] object FeatureNames {
   final val NoColumn = -1
 
+  /** The column of a name that is not remembered, so that its length is not known either. */
+  final val Forgotten = -2
+
   final private val HashFactor = 0x9e3779b97f4a7c15L
-  final private val MaxRememberedBytes = 4 << 20
+  // Unknown to whoever writes a file, who could else fill it with names of one hash.
+  private val HashSeed = new java.util.Random().nextLong()
+  final private val MaxBytes = 4L << 20
+  // Of a name that several records may spell differently.
+  final private val MaxBytesForColumn = 1L << 10
+  // Some hundred thousand names.
+  final private val MaxCollectedBytes = 16L << 20
   final private val NameOverhead = 128
 
   /** Follows a name of which nothing is known yet. */
@@ -186,7 +225,7 @@ private[tfrecord] object FeatureNames {
   }
 
   /** A name that is nobody's and is found in no entry. */
-  final private class NeverMatching extends Name(Array.emptyByteArray, NoColumn) {
+  final private class NeverMatching extends Name(Array.emptyByteArray, Forgotten) {
     override def matches(bytes: Array[Byte], pos: Int, end: Int): Boolean = false
   }
 }
