@@ -55,6 +55,7 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
   ): OutputWriterFactory = {
     val parsed = new TFRecordOptions(options, job.getConfiguration)
     parsed.recordType.check(dataSchema)
+    parsed.refuseLocalWrites()
     val caseSensitive = sparkSession.sessionState.conf.caseSensitiveAnalysis
     val featureLists = parsed.featureLists(dataSchema, caseSensitive)
     val codec = parsed.writeCodec

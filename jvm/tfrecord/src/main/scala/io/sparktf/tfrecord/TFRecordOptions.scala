@@ -129,6 +129,18 @@ final private[tfrecord] class TFRecordOptions(
     level
   }
 
+  /** Of Spark-TensorFlow-Connector, whose files on the workers' own disks a retry would lose. */
+  def refuseLocalWrites(): Unit = options.get(WriteLocality).map(_.trim).foreach { value =>
+    if (!value.equalsIgnoreCase("distributed")) {
+      refuse(
+        WriteLocality,
+        value,
+        "distributed: write to a file system that all workers share, where each can read its " +
+          "part by sparktf.dataset(path, shard=(index, count))"
+      )
+    }
+  }
+
   private def oneOf(option: String, default: String, allowed: Seq[String]): String = {
     val value = options.getOrElse(option, default).trim
     allowed.find(_.equalsIgnoreCase(value))
@@ -161,6 +173,7 @@ private[tfrecord] object TFRecordOptions {
   val Compression = "compression"
   val Codec = "codec"
   val CompressionLevel = "compressionLevel"
+  val WriteLocality = "writeLocality"
 
   private val DefaultSampleRecords = 1000
 
