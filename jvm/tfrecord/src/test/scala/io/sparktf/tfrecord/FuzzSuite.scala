@@ -1,0 +1,31 @@
+package io.sparktf.tfrecord
+
+/**
+ * Hostile input, a fixed number of cases. `make fuzz` runs more of them, for minutes or hours.
+ * What fails says its seed, which `make fuzz ARGS="--seed N --count 1"` runs once more.
+ */
+class FuzzSuite extends TFRecordSuite {
+
+  for (recordType <- Seq(RecordType.Example, RecordType.SequenceExample)) {
+    test(s"damaged ${recordType}s give the rows that protobuf gives, or an error") {
+      val outcomes = new MessageFuzzer.Outcomes
+      for (i <- 0 until 400) {
+        val fuzzer = new MessageFuzzer(seed + i, recordType)
+        fuzzer.run()
+        outcomes.addAll(fuzzer.outcomes)
+      }
+      info(outcomes.toString)
+      // All sorts must come, or the comparison would say little.
+      assert(outcomes("row") > outcomes.total / 4)
+      assert(outcomes("error") > outcomes.total / 10)
+      assert(outcomes("anything") < outcomes.total / 20)
+    }
+  }
+
+  test("damaged files give the records before the damage and then an error") {
+    withTempDir { folder =>
+      val fuzzer = new FileFuzzer(spark, folder)
+      for (i <- 0 until 400) fuzzer.run(seed + i)
+    }
+  }
+}
