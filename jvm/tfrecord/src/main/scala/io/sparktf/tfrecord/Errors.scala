@@ -11,6 +11,8 @@ import org.apache.spark.SparkException
 class CorruptTFRecordException(message: String, cause: Throwable)
   extends IOException(message, cause) {
   def this(message: String) = this(message, null)
+
+  private def writeReplace(): AnyRef = Sent.as(new IOException(message, cause), this)
 }
 
 /**
@@ -19,11 +21,30 @@ class CorruptTFRecordException(message: String, cause: Throwable)
  * file because of a column's type.
  */
 class MalformedRecordException(message: String, cause: Throwable)
-  extends SparkException(message, cause)
+  extends SparkException(message, cause) {
+
+  private def writeReplace(): AnyRef = Sent.as(new SparkException(message, cause), this)
+}
 
 /**
  * What is wrong with a message, before the file and the offset are known. Thrown and caught for
  * each malformed record, so it carries no stack trace.
  */
 final private[tfrecord] class MalformedMessageException(message: String)
-  extends RuntimeException(message, null, false, false)
+  extends RuntimeException(message, null, false, false) {
+
+  private def writeReplace(): AnyRef = Sent.as(new RuntimeException(message), this)
+}
+
+/**
+ * Errors on their way from a task to the driver go as classes that any driver has. One that got
+ * the data source from a Spark Connect session, as an artifact, reads the results of tasks without
+ * it: of an error of a class that it does not know it would say "UnknownReason", and no more.
+ */
+private object Sent {
+  def as(plain: Exception, error: Exception): Exception = {
+    plain.setStackTrace(error.getStackTrace)
+    error.getSuppressed.foreach(plain.addSuppressed)
+    plain
+  }
+}

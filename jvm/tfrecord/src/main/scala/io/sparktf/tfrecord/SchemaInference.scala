@@ -57,10 +57,9 @@ private[tfrecord] object SchemaInference {
         val shared = context.broadcast(new SerializableConfiguration(Compression.readConf(conf)))
         try {
           val slices = math.min(paths.length, math.max(1, context.defaultParallelism * 4))
-          context.parallelize(
-            paths,
-            slices
-          ).map(task.summarize(_, shared.value.value)).collect().toSeq
+          context.parallelize(paths, slices)
+            .map(task.summarize(_, shared.value.value).toTuples).collect().toSeq
+            .map(FileSummary.fromTuples)
         } finally {
           shared.destroy()
         }
@@ -107,7 +106,19 @@ private[tfrecord] object SchemaInference {
   final private case class FileToSample(path: String, size: Long)
 
   /** @param isDamaged whether a record was left out that cannot be decoded */
-  final private case class FileSummary(features: Seq[FeatureSummary], isDamaged: Boolean)
+  final private case class FileSummary(features: Seq[FeatureSummary], isDamaged: Boolean) {
+
+    /** Nothing but Scala's own classes: a driver may read a task's result without this jar. */
+    def toTuples: FileTuples = (features.map(f => FeatureSummary.unapply(f).get), isDamaged)
+  }
+
+  private type FileTuples =
+    (Seq[(String, Int, Boolean, Boolean, Boolean, Boolean, String)], Boolean)
+
+  private object FileSummary {
+    def fromTuples(file: FileTuples): FileSummary =
+      FileSummary(file._1.map((FeatureSummary.apply _).tupled), file._2)
+  }
 
   /** What a task does with a file; apart from the rest so that little is sent with it. */
   final private class InferenceTask(

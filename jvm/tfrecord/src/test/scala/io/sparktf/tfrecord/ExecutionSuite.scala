@@ -180,6 +180,26 @@ class ExecutionSuite extends TableSuite {
     }
   }
 
+  test("a task's error reaches the driver as classes that every driver has, with all it says") {
+    withFiles { out =>
+      // A driver of Spark Connect reads it without the session's jars, and would lose it.
+      val wrong = read(out, "id STRING")
+      writeFile(new File(out, "part=7/damaged.tfrecord"), Array[Byte](1))
+      val damaged = read(out, "id BIGINT").where("part = 7")
+      for (
+        (failing, text) <- Seq(wrong -> "int64_list", damaged -> "damaged.tfrecord: at offset 0")
+      ) {
+        val error = intercept[Exception](failing.collect())
+        val causes = Iterator.iterate[Throwable](error)(_.getCause).takeWhile(_ != null).toVector
+        assert(causes.map(_.getClass.getName).forall(name => !name.startsWith("io.sparktf")))
+        assert(causes.exists { cause =>
+          cause.getMessage.contains(text) && !cause.getMessage.contains("stage failure") &&
+          cause.getStackTrace.exists(_.getClassName.startsWith("io.sparktf"))
+        })
+      }
+    }
+  }
+
   test("spark.sql.sources.default and spark.sql.files.maxRecordsPerFile") {
     withTempDir { folder =>
       withConf(
