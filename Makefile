@@ -18,7 +18,7 @@ SPARKS := 3.5.9 4.0.5 4.1.4
 VENV := .venv/.installed
 PACKAGE := .venv/.sparktf
 LAUNCHER := .tools/sbt-launch-$(SBT_VERSION).jar
-SBT := java -Xmx2g -Xss4m -Dsbt.supershell=false -jar $(LAUNCHER)
+SBT = java -Xmx2g -Xss4m -Dsbt.supershell=false $(SBT_PROPERTIES) -jar $(LAUNCHER)
 JARS := $(foreach scala,2.12 2.13,python/sparktf/jars/sparktf-tfrecord_$(scala)-$(VERSION).jar)
 JARS_BUILT := target/jars.built
 REFERENCES_BUILT := benchmarks/target/jars.built
@@ -63,7 +63,7 @@ quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to a trained network (IMAGES=DIR:
 .PHONY: test
 test: lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## Format, lint, types, tests on every Spark
 	@failed=(); \
-	$(SBT) jars formatCheck testAll </dev/null || failed+=(sbt); \
+	$(SBT) jars formatCheck publishM2 testAll </dev/null || failed+=(sbt); \
 	echo '== Python tests on the Spark of .venv'; \
 	.venv/bin/python -m pytest $(ARGS) || failed+=(pytest); \
 	for spark in $(SPARKS); do \
@@ -89,6 +89,13 @@ format: $(VENV) $(LAUNCHER) ## Formats all sources, Scala and Python
 
 .PHONY: jars
 jars: $(JARS_BUILT) ## The data source's jars, for Scala 2.12 and 2.13, into python/sparktf/jars
+
+# Not the user's own repository, which only `make sbt CMD=publishM2` fills.
+test repository: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
+
+.PHONY: repository
+repository: $(VENV) $(LAUNCHER) ## The jars as Maven packages in target/m2, which the tests use
+	$(SBT) jars publishM2 </dev/null
 
 .PHONY: wheel
 wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
