@@ -59,6 +59,8 @@ lazy val tfrecord = (projectMatrix in file("jvm/tfrecord"))
     description := "TFRecord files as a data source of Apache Spark",
     // Spark brings the Scala library, so the published POM has no dependency to resolve.
     autoScalaLibrary := false,
+    // The local repository is where one tries out a version again and again.
+    publishM2Configuration := publishM2Configuration.value.withOverwrite(true),
     libraryDependencies += "org.apache.spark" %% "spark-sql" % sparkBaseVersion % Provided,
     scalacOptions ++= lints ++ Seq("-release", "8", unusedImports(scalaBinaryVersion.value)),
     Compile / packageBin / mappings += file("LICENSE").getAbsoluteFile -> "META-INF/LICENSE",

@@ -163,5 +163,6 @@ def test_spark_shell_runs_scala(programs):
 
 
 def test_spark_sql_keeps_a_table_in_hives_metastore(programs):
-    lines = programs["spark-sql"].result().splitlines()
+    # Spark 3.5 says where Ivy's settings come from on the same stream.
+    lines = programs["spark-sql"].result().splitlines()[-4:]
     assert lines == ["found\t2\tNULL", "found\t4\ta b", "s=__HIVE_DEFAULT_PARTITION__", "s=a b"]
