@@ -111,6 +111,60 @@ def jarsIn(folder: File): Seq[File] = {
   jars
 }
 
+// The same suites with their files in HDFS, and with their tasks in the executors of a cluster;
+// and suites of their own about what a cluster loses.
+val OnHdfs = config("on-hdfs").extend(Test)
+val OnCluster = config("on-cluster").extend(Test)
+val UnderFaults = config("under-faults").extend(Test)
+
+// What an HDFS of one's own runs on, in a JVM apart: its classes are not those of Spark's Hadoop.
+val HdfsServer = config("hdfs-server").hide
+val hdfsServer = Seq(
+  "org.apache.hadoop" % "hadoop-client-minicluster" % "3.4.2",
+  "org.apache.hadoop" % "hadoop-client-api" % "3.4.2",
+  "org.apache.hadoop" % "hadoop-client-runtime" % "3.4.2",
+  "org.mockito" % "mockito-core" % "2.28.2",
+  "junit" % "junit" % "4.13.2",
+  "org.slf4j" % "slf4j-api" % "1.7.36",
+  "commons-logging" % "commons-logging" % "1.2"
+)
+
+val scalaTestReport = Tests.Argument(TestFrameworks.ScalaTest, "-oDSI")
+val localOnly = Tests.Argument(TestFrameworks.ScalaTest, "-l", "io.sparktf.tfrecord.LocalOnly")
+
+def isFaultSuite(name: String): Boolean = name.startsWith("io.sparktf.tfrecord.faults.")
+
+/** The rows whose tests also run on HDFS, on a cluster and under faults. */
+val elsewhere: Seq[Setting[_]] = {
+  val hdfsOptions = Def.task {
+    val jars = update.value.select(configurationFilter(HdfsServer.name))
+    Seq(
+      s"-Dsparktf.test.hdfs.classpath=${jars.mkString(java.io.File.pathSeparator)}",
+      s"-Dsparktf.test.hdfs.server=${suites / "hdfs" / "HdfsServer.java"}"
+    )
+  }
+  // By another way than the JVM's options, so that a suite notices when those do not arrive.
+  def told(where: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-Don=$where")
+  def tests(where: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
+    inConfig(where)(Defaults.testTasks ++ settings :+ {
+      // Left to itself it would be that of Test, with the options of Test.
+      forkOptions := (Test / forkOptions).value.withRunJVMOptions(javaOptions.value.toVector)
+    })
+  Seq(libraryDependencies ++= hdfsServer.map(_ % HdfsServer)) ++
+    tests(OnHdfs)(
+      testOptions ++= Seq(localOnly, told("hdfs")),
+      javaOptions ++= "-Dsparktf.test.on=hdfs" +: hdfsOptions.value
+    ) ++
+    tests(OnCluster)(
+      testOptions ++= Seq(localOnly, told("cluster")),
+      javaOptions += "-Dsparktf.test.on=cluster"
+    ) ++
+    tests(UnderFaults)(
+      testOptions := Seq(scalaTestReport, Tests.Filter(isFaultSuite)),
+      javaOptions ++= hdfsOptions.value :+ s"-Dsparktf.test.opens=${openedPackages.mkString(" ")}"
+    )
+}
+
 /**
  * The suites of jvm/tfrecord/src/test, compiled against one Spark and run on it with the packaged
  * jar. `sparkJars` is the folder of that Spark's jars; without one they come from Maven.
@@ -155,7 +209,7 @@ def sparkTests(
       Test / unmanagedResourceDirectories := Seq(suites / "resources"),
       Test / fork := true,
       Test / parallelExecution := false,
-      Test / testOptions += Tests.Argument(TestFrameworks.ScalaTest, "-oDSI"),
+      Test / testOptions ++= Seq(scalaTestReport, Tests.Filter(name => !isFaultSuite(name))),
       Test / javaOptions ++=
         openedPackages ++ compiler ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
       Test / forkOptions := {
@@ -172,16 +226,24 @@ lazy val spark40 = sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.
 lazy val spark41 = sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")))
 // With the optimizing compiler, as users run it; the others start faster without.
 lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv), compiler = Nil)
+  .configs(HdfsServer, OnHdfs, OnCluster, UnderFaults)
+  .settings(elsewhere)
 
 // `root/test` would mix what the rows say. This goes row by row, and on after a failure.
 val testRows = Command.command("testRows") { state =>
-  val failed = Seq(spark35_212, spark35_213, spark40, spark41, spark42).filterNot { row =>
-    state.log.info(s"== Tests of ${row.id}")
-    Project.runTask(row / Test / test, state).exists { case (_, result) => result.toEither.isRight }
+  val rows = Seq(spark35_212, spark35_213, spark40, spark41, spark42)
+  val tests = rows.map(row => row.id -> (row / Test / test)) ++ Seq(
+    "spark42 on HDFS" -> (spark42 / OnHdfs / test),
+    "spark42 on a cluster" -> (spark42 / OnCluster / test),
+    "spark42 under faults" -> (spark42 / UnderFaults / test)
+  )
+  val failed = tests.filterNot { case (name, test) =>
+    state.log.info(s"== Tests of $name")
+    Project.runTask(test, state).exists { case (_, result) => result.toEither.isRight }
   }
   if (failed.isEmpty) state
   else {
-    state.log.error(s"Tests failed: ${failed.map(_.id).mkString(", ")}")
+    state.log.error(s"Tests failed: ${failed.map(_._1).mkString(", ")}")
     state.fail
   }
 }
@@ -239,6 +301,9 @@ addCommandAlias("testSpark35_213", "spark35_213/test")
 addCommandAlias("testSpark40", "spark40/test")
 addCommandAlias("testSpark41", "spark41/test")
 addCommandAlias("testSpark42", "spark42/test")
+addCommandAlias("testHdfs", "spark42/OnHdfs/test")
+addCommandAlias("testCluster", "spark42/OnCluster/test")
+addCommandAlias("testFaults", "spark42/UnderFaults/test")
 
 // Not `scalafmtAll`: it would let the two rows of the data source write the same files at once.
 addCommandAlias("format", "tfrecord/scalafmt; tfrecord/Test/scalafmt; jmh/scalafmt; scalafmtSbt")

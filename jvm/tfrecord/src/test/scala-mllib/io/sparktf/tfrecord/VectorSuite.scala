@@ -97,7 +97,7 @@ class VectorSuite extends TFRecordSuite {
       val out = new File(folder, "out")
       for (refused <- Seq(SQLDataTypes.MatrixType, ArrayType(SQLDataTypes.VectorType))) {
         assertFails("extras")(write(frame(new StructType().add("extras", refused)), out))
-        assert(!out.exists)
+        assert(!Store.exists(out))
       }
     }
   }

@@ -152,7 +152,7 @@ class CompressionSuite extends TFRecordSuite {
           assertFails("compressionLevel", level) {
             write(rows, out, "compression" -> compression, "compressionLevel" -> level)
           }
-          assert(!out.exists)
+          assert(!Store.exists(out))
         }
       }
     }
@@ -172,7 +172,7 @@ class CompressionSuite extends TFRecordSuite {
       withTempDir { folder =>
         val out = new File(folder, "out")
         assertFails(option, value)(write(rows, out, option -> value))
-        assert(!out.exists)
+        assert(!Store.exists(out))
       }
     }
   }

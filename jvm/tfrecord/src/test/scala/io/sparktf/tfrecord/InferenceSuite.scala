@@ -241,7 +241,7 @@ class InferenceSuite extends TFRecordSuite {
       val old = writeExamples(new File(folder, "old.tfrecord"), example("then" -> int64s(1)))
       writeExamples(new File(folder, "new.tfrecord"), example("now" -> int64s(2)))
       writeExamples(new File(folder, "deep/er.tfrecord"), example("below" -> int64s(3)))
-      assert(old.setLastModified(1000000000000L)) // September 2001
+      Store.setLastModified(old, 1000000000000L) // September 2001
       val border = "2010-01-01T00:00:00"
       assertRows(infer(folder, "modifiedBefore" -> border), Row(1L))
       assert(infer(folder, "modifiedBefore" -> border).columns.toSeq == Seq("then"))

@@ -9,6 +9,7 @@ import Records._
 import Wire._
 
 /** Whole frames around messages that are no tf.Example: an error each, and never a crash. */
+@LocalOnly
 class MalformedMessagesSuite extends TFRecordSuite {
 
   private val schema =

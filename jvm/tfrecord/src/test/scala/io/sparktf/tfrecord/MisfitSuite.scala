@@ -5,6 +5,7 @@ import java.io.File
 import Records._
 
 /** Values that their column cannot hold: an error each, and never a narrowed value. */
+@LocalOnly
 class MisfitSuite extends TFRecordSuite {
 
   Seq(

@@ -50,7 +50,7 @@ class OptionFaultsSuite extends TFRecordSuite {
         assertFails(option, value) {
           write(frame("n BIGINT", Row(1L)), out, options :+ (option -> value): _*)
         }
-        assert(!out.exists)
+        assert(!Store.exists(out))
       }
     }
   }
@@ -67,7 +67,7 @@ class OptionFaultsSuite extends TFRecordSuite {
         )
       ) {
         assertFails(one._1, other._1)(write(frame("n BIGINT", Row(1L)), out, one, other))
-        assert(!out.exists)
+        assert(!Store.exists(out))
       }
       assertFails("compressionLevel", "compression") {
         write(frame("n BIGINT", Row(1L)), out, "compressionLevel" -> "3")

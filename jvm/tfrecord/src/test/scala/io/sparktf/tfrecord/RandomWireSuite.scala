@@ -12,6 +12,7 @@ import org.tensorflow.example.Example
 import Records._
 
 /** Thousands of random Examples in random encodings: what Spark reads is what protobuf reads. */
+@LocalOnly
 class RandomWireSuite extends TFRecordSuite {
   import RandomWireSuite._
 

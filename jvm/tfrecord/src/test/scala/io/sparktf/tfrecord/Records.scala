@@ -93,6 +93,7 @@ object Records {
   def writeFile(file: File, bytes: Array[Byte]): File = {
     file.getParentFile.mkdirs()
     Files.write(file.toPath, bytes)
+    Store.put(file)
     file
   }
 
@@ -134,10 +135,15 @@ object Records {
     dataFiles(folder).flatMap(file => readRecords(file))
 
   /** The files below `folder` that Spark calls data: neither hidden nor `_SUCCESS`, by path. */
-  def dataFiles(folder: File): Vector[File] =
+  def dataFiles(folder: File): Vector[File] = {
+    Store.fetch(folder)
+    localDataFiles(folder)
+  }
+
+  private def localDataFiles(folder: File): Vector[File] =
     folder.listFiles().toVector.sortBy(_.getPath).flatMap { file =>
       if (file.getName.startsWith(".") || file.getName.startsWith("_")) Vector.empty
-      else if (file.isDirectory) dataFiles(file)
+      else if (file.isDirectory) localDataFiles(file)
       else Vector(file)
     }
 }

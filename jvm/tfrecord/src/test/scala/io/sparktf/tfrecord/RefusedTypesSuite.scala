@@ -35,7 +35,7 @@ class RefusedTypesSuite extends TFRecordSuite {
         assertFails("extras", word) {
           write(frame(s"n BIGINT, extras $ddlType", Row(1L, null)), out)
         }
-        assert(!out.exists)
+        assert(!Store.exists(out))
       }
     }
   }
@@ -50,7 +50,7 @@ class RefusedTypesSuite extends TFRecordSuite {
       assertFails("matrix", "flatten", "SequenceExample") {
         write(frame("n BIGINT, matrix ARRAY<ARRAY<FLOAT>>"), out)
       }
-      assert(!out.exists)
+      assert(!Store.exists(out))
     }
   }
 
@@ -58,7 +58,7 @@ class RefusedTypesSuite extends TFRecordSuite {
     withTempDir { folder =>
       val out = new File(folder, "out")
       assertFails("nothing", "void")(write(spark.range(3).selectExpr("id", "NULL AS nothing"), out))
-      assert(!out.exists)
+      assert(!Store.exists(out))
     }
   }
 

@@ -18,7 +18,7 @@ class SqlSuite extends TableSuite {
     withTempDir { folder =>
       val out = new File(folder, "table")
       withTable("numbers") {
-        sql(s"CREATE TABLE numbers (n INT, s STRING) USING tfrecord LOCATION '${out.toURI}'")
+        sql(s"CREATE TABLE numbers (n INT, s STRING) USING tfrecord LOCATION '$out'")
         sql("INSERT INTO numbers VALUES (1, 'one'), (2, NULL)")
         sql("INSERT INTO numbers SELECT 3, 'three'")
         assertSameRows(sql("SELECT * FROM numbers"), Row(1, "one"), Row(2, null), Row(3, "three"))
@@ -37,7 +37,7 @@ class SqlSuite extends TableSuite {
         example("n" -> int64s(1), "l" -> floats(1, 2))
       )
       withTable("found") {
-        sql(s"CREATE TABLE found USING tfrecord LOCATION '${folder.toURI}'")
+        sql(s"CREATE TABLE found USING tfrecord LOCATION '$folder'")
         assertRows(sql("SELECT l, n FROM found"), Row(Seq(1f, 2f), 1L))
       }
     }
@@ -48,7 +48,7 @@ class SqlSuite extends TableSuite {
       val out = new File(folder, "table")
       withTable("parts") {
         sql(s"CREATE TABLE parts (n INT, day STRING) USING tfrecord PARTITIONED BY (day) " +
-          s"LOCATION '${out.toURI}'")
+          s"LOCATION '$out'")
         sql("INSERT INTO parts PARTITION (day = 'mon') VALUES (1)")
         sql("INSERT INTO parts VALUES (2, 'tue'), (3, 'mon'), (4, NULL)")
         assertSameRows(

@@ -1,8 +1,7 @@
 package io.sparktf.tfrecord
 
 import java.io.{File, IOException}
-import java.nio.file.{Files, FileVisitResult, Path, SimpleFileVisitor}
-import java.nio.file.attribute.BasicFileAttributes
+import java.nio.file.Files
 import java.util.Arrays.asList
 import java.util.regex.Pattern
 
@@ -22,8 +21,18 @@ trait TFRecordSuite extends AnyFunSuite {
 
   protected def withTempDir[T](body: File => T): T = {
     val folder = Files.createTempDirectory(TestSession.scratch, "t").toFile
-    try body(folder)
-    finally TestSession.delete(folder.toPath)
+    Store.createFolder(folder)
+    val result =
+      try body(folder)
+      catch {
+        case failure: Throwable =>
+          // What is still written there must not hide why the test has failed.
+          try Store.delete(folder)
+          catch { case e: IOException => failure.addSuppressed(e) }
+          throw failure
+      }
+    Store.delete(folder)
+    result
   }
 
   /** Reads with a schema in Spark's DDL, for example `x BIGINT, tags ARRAY<STRING>`. */
@@ -102,50 +111,5 @@ trait TFRecordSuite extends AnyFunSuite {
     val value = sys.props.get("sparktf.test.seed").map(_.toLong).getOrElse(20151109L)
     info(s"random cases drawn with -Dsparktf.test.seed=$value")
     value
-  }
-}
-
-/** The session of all suites: starting one takes longer than most of them. */
-object TestSession {
-
-  lazy val scratch: Path = {
-    val folder = Files.createTempDirectory("sparktf-tests")
-    sys.addShutdownHook {
-      SparkSession.getDefaultSession.foreach(_.stop())
-      delete(folder)
-    }
-    folder
-  }
-
-  lazy val spark: SparkSession = {
-    val session = SparkSession.builder()
-      .master("local[2]")
-      .appName("sparktf tests")
-      .config("spark.ui.enabled", "false")
-      .config("spark.driver.bindAddress", "127.0.0.1")
-      .config("spark.driver.host", "127.0.0.1")
-      .config("spark.sql.shuffle.partitions", "2")
-      .config("spark.sql.warehouse.dir", scratch.resolve("warehouse").toUri.toString)
-      .config("spark.sql.datetime.java8API.enabled", "true")
-      // Half an hour off every zone where a machine stands by chance: a conversion would show.
-      .config("spark.sql.session.timeZone", "Asia/Kolkata")
-      .getOrCreate()
-    // Most of what these tests provoke is an error that Spark would log with its whole stack.
-    session.sparkContext.setLogLevel("OFF")
-    session
-  }
-
-  def delete(root: Path): Unit = {
-    val visitor = new SimpleFileVisitor[Path] {
-      override def visitFile(file: Path, attributes: BasicFileAttributes): FileVisitResult = {
-        Files.deleteIfExists(file)
-        FileVisitResult.CONTINUE
-      }
-      override def postVisitDirectory(folder: Path, error: IOException): FileVisitResult = {
-        Files.deleteIfExists(folder)
-        FileVisitResult.CONTINUE
-      }
-    }
-    if (Files.exists(root)) Files.walkFileTree(root, visitor)
   }
 }

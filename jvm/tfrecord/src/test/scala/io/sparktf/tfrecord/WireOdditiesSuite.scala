@@ -13,6 +13,7 @@ import Wire._
  * Bytes that no library writes and every protobuf parser reads. Each case is read by Spark and by
  * protobuf, and the two must agree.
  */
+@LocalOnly
 class WireOdditiesSuite extends TFRecordSuite {
 
   private val schema = "clicks BIGINT, hits ARRAY<BIGINT>, weight FLOAT, " +

@@ -34,7 +34,7 @@ class WriteOptionsSuite extends TFRecordSuite {
       assert(ids(out) == (0 until 5))
       save(numbers(10, 12), SaveMode.Overwrite, out)
       assert(ids(out) == Seq(10, 11))
-      assert(new File(out, "_SUCCESS").exists)
+      assert(Store.exists(new File(out, "_SUCCESS")))
     }
   }
 
@@ -151,7 +151,7 @@ class WriteOptionsSuite extends TFRecordSuite {
         }: _*
       )
       assertFails("weights")(write(rows, out))
-      assert(!out.exists || dataFiles(out).isEmpty)
+      assert(!Store.exists(out) || dataFiles(out).isEmpty)
     }
   }
 }

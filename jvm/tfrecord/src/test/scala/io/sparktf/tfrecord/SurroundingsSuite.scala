@@ -1,0 +1,36 @@
+package io.sparktf.tfrecord
+
+import java.io.File
+
+import org.apache.hadoop.fs.Path
+import org.apache.spark.SparkEnv
+import org.apache.spark.sql.Row
+import org.scalatest.{BeforeAndAfterAllConfigMap, ConfigMap}
+
+import Records._
+
+/** That the suites run where the build says that they run. */
+class SurroundingsSuite extends TFRecordSuite with BeforeAndAfterAllConfigMap {
+
+  private var place: String = _
+
+  override protected def beforeAll(told: ConfigMap): Unit =
+    place = told.getWithDefault("on", "local")
+
+  test("where the tasks and the files are") {
+    val executors = spark.sparkContext.parallelize(1 to 8, 8)
+      .map(_ => SparkEnv.get.executorId).collect().toSet
+    assert(executors == (if (place == "cluster") Set("0", "1") else Set("driver")))
+    withTempDir { folder =>
+      val file = writeExamples(new File(folder, "data.tfrecord"), example("n" -> int64s(1)))
+      val found = infer(file).selectExpr("n", "_metadata.file_path").collect().head
+      assert(found.getLong(0) == 1)
+      val scheme = new Path(found.getString(1)).toUri.getScheme
+      assert(scheme == (if (place == "hdfs") "hdfs" else "file"))
+      if (scheme != "file") {
+        assert(file.delete())
+        assertRows(infer(file), Row(1L))
+      }
+    }
+  }
+}
