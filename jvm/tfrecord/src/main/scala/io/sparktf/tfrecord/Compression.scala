@@ -1,6 +1,5 @@
 package io.sparktf.tfrecord
 
-import java.io.{ByteArrayInputStream, InputStream, SequenceInputStream}
 import java.util.Locale
 
 import org.apache.hadoop.conf.Configuration
@@ -10,12 +9,11 @@ import org.apache.hadoop.io.compress.{
 }
 import org.apache.hadoop.util.ReflectionUtils
 
-/** Finds codecs by the names that users give, and opens files through them. */
+/** Finds codecs: by the names that users give, and by what files are like. */
 private[tfrecord] object Compression {
   // Hadoop reads compressed files through buffers of this size; its default of 4 KiB spends more
   // on calls than on inflating.
   private val BufferSize = 64 * 1024
-  private val HeadSize = RecordReader.HeaderSize
 
   private val tensorFlowCodecs: Set[Class[_]] = Set(classOf[GzipCodec], classOf[DefaultCodec])
 
@@ -67,81 +65,27 @@ private[tfrecord] object Compression {
   }
 
   /**
-   * Opens a file's frames. Under `auto` a codec is chosen by the file's extension, and where that
-   * names none by the file's first bytes.
-   *
-   * @param size the file's bytes, as it was listed
+   * Whether the records of a file may be read in parts: those of a compressed one cannot. A file
+   * that only its first bytes show to be compressed counts as one that is not.
    */
-  def open(
+  def isSplitable(
       file: Path,
-      size: Long,
-      conf: Configuration,
-      options: TFRecordOptions
-  ): RecordReader = {
-    val in = file.getFileSystem(conf).open(file)
-    try {
-      val codec = options.readCodec match {
-        case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(file))
-        case TFRecordOptions.FixedCodec(chosen) => chosen.map(instance(_, conf))
-      }
-      val detect = codec.isEmpty && options.readCodec == TFRecordOptions.AutoCodec
-      val head = if (detect) readHead(in) else Array.emptyByteArray
-      codec.orElse(if (detect) codecByMagic(head, conf) else None) match {
-        case Some(c) =>
-          val source =
-            if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
-          val inflated = createStream(file, c, source, conf)
-          new RecordReader(
-            inflated,
-            Array.emptyByteArray,
-            file.toString,
-            -1,
-            options.verifyChecksum
-          )
-        case None =>
-          new RecordReader(in, head, file.toString, size, options.verifyChecksum)
-      }
-    } catch {
-      case e: Throwable =>
-        in.close()
-        throw e
-    }
-  }
-
-  private def createStream(
-      file: Path,
-      codec: CompressionCodec,
-      in: InputStream,
-      conf: Configuration
-  ): InputStream =
-    try codec.createInputStream(in)
-    catch {
-      case e: java.io.IOException => throw new CorruptTFRecordException(
-          s"$file: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
-            s"`${TFRecordOptions.Compression}` says it is: ${e.getMessage}",
-          e
-        )
+      readCodec: TFRecordOptions.ReadCodec,
+      codecs: CompressionCodecFactory
+  ): Boolean =
+    readCodec match {
+      case TFRecordOptions.AutoCodec => codecs.getCodec(file) == null
+      case TFRecordOptions.FixedCodec(codec) => codec.isEmpty
     }
 
-  private def instance(codec: Class[_ <: CompressionCodec], conf: Configuration): CompressionCodec =
+  def instance(codec: Class[_ <: CompressionCodec], conf: Configuration): CompressionCodec =
     ReflectionUtils.newInstance(codec, conf)
-
-  private def readHead(in: InputStream): Array[Byte] = {
-    val head = new Array[Byte](HeadSize)
-    var size = 0
-    var read = 0
-    while (size < HeadSize && read >= 0) {
-      read = in.read(head, size, HeadSize - size)
-      if (read > 0) size += read
-    }
-    java.util.Arrays.copyOf(head, size)
-  }
 
   /**
    * The codec whose magic bytes `head` begins with. A record's length may look like them (35615
    * begins as gzip does), but then it is followed by its own checksum.
    */
-  private def codecByMagic(head: Array[Byte], conf: Configuration): Option[CompressionCodec] =
+  def codecByMagic(head: Array[Byte], conf: Configuration): Option[CompressionCodec] =
     if (head.length < 2 || isFrameHeader(head)) {
       None
     } else {
@@ -155,8 +99,8 @@ private[tfrecord] object Compression {
     }
 
   private def isFrameHeader(head: Array[Byte]): Boolean =
-    head.length == HeadSize && {
-      val padded = java.util.Arrays.copyOf(head, HeadSize + WireFormat.Slack)
+    head.length == RecordReader.HeaderSize && {
+      val padded = java.util.Arrays.copyOf(head, head.length + WireFormat.Slack)
       WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))
     }
 

@@ -27,6 +27,32 @@ class MalformedRecordException(message: String, cause: Throwable)
 }
 
 /**
+ * A file whose splits cannot tell its records from those that lie inside one of its records. The
+ * file itself is whole. Not an `IOException`, as nothing is corrupt.
+ */
+class AmbiguousRecordException(message: String) extends SparkException(message, null) {
+
+  private def writeReplace(): AnyRef = Sent.as(new SparkException(message, null), this)
+}
+
+private[tfrecord] object AmbiguousRecordException {
+
+  /** What a split's broken chain of records may be a sign of too. */
+  val Hint =
+    ", or a record of it holds TFRecord bytes that were taken for records: read the file " +
+      "in one piece to tell"
+
+  /** @param found what the split that begins at `split` would take for its first record */
+  def apply(file: String, size: Long, record: Long, split: Long, found: Long) =
+    new AmbiguousRecordException(
+      s"$file: the record at offset $record holds TFRecord bytes, which the split behind offset " +
+        s"$split would read as records of the file from offset $found on. Read the file in one " +
+        "piece: set spark.sql.files.maxPartitionBytes and spark.sql.files.openCostInBytes to at " +
+        s"least $size"
+    )
+}
+
+/**
  * What is wrong with a message, before the file and the offset are known. Thrown and caught for
  * each malformed record, so it carries no stack trace.
  */

@@ -1,6 +1,6 @@
 package io.sparktf.tfrecord
 
-import java.io.{Closeable, EOFException, InputStream, IOException}
+import java.io.{ByteArrayInputStream, Closeable, EOFException, InputStream, IOException}
 
 import org.apache.hadoop.fs.Seekable
 
@@ -23,22 +23,27 @@ import WireFormat.Slack
  * @param size how many bytes there are, or -1 if unknown (compressed): lets [[skip]] seek
  * @param verify whether the data's checksums are compared; a length's always is, for no frame
  *   after a wrong length could be trusted
+ * @param raw what `in` decompresses, or null
+ * @param split the part of the file to read, at whose start `in` stands, or null for all of it
  */
 final private[tfrecord] class RecordReader(
     in: InputStream,
     head: Array[Byte],
     val file: String,
     size: Long,
-    verify: Boolean
+    verify: Boolean,
+    raw: RawStream = null,
+    split: RecordSplit = null
 ) extends Closeable {
   import RecordReader._
 
   private[this] val checksum = new Checksum
-  private[this] var bytes = new Array[Byte](BufferSize)
+  // The offset in the file of bytes(0).
+  private[this] var origin = if (split == null) 0L else split.from
+  private[this] var bytes = new Array[Byte](firstBuffer(size - origin))
   private[this] var pos = 0
   private[this] var limit = 0
-  // The offset in the file of bytes(0).
-  private[this] var origin = 0L
+  private[this] var until = if (split == null) Long.MaxValue else split.until
 
   private[this] var recordOffset = 0L
   private[this] var dataStart = 0
@@ -54,8 +59,9 @@ final private[tfrecord] class RecordReader(
   /** Where the record's header begins, in bytes from the start of the uncompressed stream. */
   def offset: Long = recordOffset
 
-  /** Moves to the next record; false at the end of the stream. */
+  /** Moves to the next record; false at the end of the stream or the split. */
   def next(): Boolean = {
+    if (origin + pos >= until) return endSplit(() => next())
     if (!readHeader()) return false
     if (limit - pos < dataLength + FooterSize && !fill(dataLength.toLong + FooterSize)) {
       truncated(limit - pos)
@@ -73,8 +79,9 @@ final private[tfrecord] class RecordReader(
     true
   }
 
-  /** Moves over the next record without looking at its data; false at the end of the stream. */
+  /** Moves over the next record without looking at its data; false where [[next]] is. */
   def skip(): Boolean = {
+    if (origin + pos >= until) return endSplit(() => skip())
     if (!readHeader()) return false
     val frameEnd = dataLength.toLong + FooterSize
     if (limit - pos >= frameEnd) {
@@ -108,6 +115,52 @@ final private[tfrecord] class RecordReader(
 
   override def close(): Unit = in.close()
 
+  /**
+   * Makes sure that the following splits begin where this one ends, behind its last record:
+   * [[RecordSync]] says why. False, as there is no record left.
+   *
+   * @param advance how this split was read
+   */
+  private def endSplit(advance: () => Boolean): Boolean = {
+    val from = until
+    val end = origin + pos
+    until = Long.MinValue
+    if (from == Long.MinValue) return false // it has been made sure of
+
+    val suspect = firstHeader(from, end)
+    val found =
+      try split.sync.first(if (suspect < 0) end else suspect, end + 1)
+      finally split.sync.close()
+    if (found >= 0 && found < end) {
+      throw AmbiguousRecordException(file, size, recordOffset, from, found)
+    }
+    if (found < 0 && end != size) {
+      // The next split begins behind a damage, if at all: the error is the one of reading on.
+      until = Long.MaxValue
+      while (origin + pos < size && advance()) {}
+      recordOffset = origin + pos
+      corrupt(s"the file does not end with the $size bytes that it was listed with")
+    }
+    false
+  }
+
+  /**
+   * The offset of what looks like a header in the last record from `from` on, or -1. Without the
+   * record's data, which [[skip]] does not read, `from` itself.
+   */
+  private def firstHeader(from: Long, end: Long): Long = {
+    if (from == end) return -1
+    if (from < origin) return from
+    pos = (from - origin).toInt
+    val length = (end - from).toInt
+    // A header may reach into the next record's.
+    if (limit - pos < length + HeaderSize) fill(length.toLong + HeaderSize)
+    val last = math.min(length, limit - pos - HeaderSize + 1)
+    val found = RecordSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
+    pos += length
+    if (found < 0) -1 else origin + found
+  }
+
   private def readHeader(): Boolean = {
     if (limit - pos < HeaderSize && !fill(HeaderSize)) {
       if (limit == pos) return false
@@ -120,7 +173,8 @@ final private[tfrecord] class RecordReader(
     val computed = checksum.ofLength(length)
     if (stored != computed) {
       corrupt(s"the length's checksum is ${hex(stored)}, but the length has ${hex(computed)}; " +
-        "the file is damaged or no TFRecord file")
+        "the file is damaged or no TFRecord file" +
+        (if (isPart) AmbiguousRecordException.Hint else ""))
     }
     if (length < 0 || length > MaxRecordLength) {
       corrupt(s"a record of ${java.lang.Long.toUnsignedString(length)} bytes; " +
@@ -153,8 +207,16 @@ final private[tfrecord] class RecordReader(
   }
 
   private def readSome(target: Array[Byte], from: Int, count: Int): Int =
-    try in.read(target, from, count)
-    catch {
+    try {
+      val read = in.read(target, from, count)
+      // A codec may take an error for the end (Hadoop's bzip2 does).
+      if (read < 0 && raw != null) raw.checkEnd(file, origin + limit)
+      read
+    } catch {
+      // What was decompressed is whole as far as it came: it is the file system that failed.
+      case _: IOException | _: RuntimeException if raw != null && raw.failure != null =>
+        throw raw.failure
+      case e: CorruptTFRecordException => throw e
       // Hadoop's codecs report a compressed stream that is cut off this way.
       case e: EOFException if size < 0 =>
         recordOffset = origin + limit
@@ -201,6 +263,9 @@ final private[tfrecord] class RecordReader(
   private def corrupt(what: String): Nothing =
     throw new CorruptTFRecordException(s"$file: at offset $recordOffset: $what")
 
+  /** Whether the first record was not where the file begins. */
+  private def isPart: Boolean = split != null && split.from > 0
+
   private def hex(checksum: Int): String = f"0x$checksum%08x"
 }
 
@@ -213,7 +278,23 @@ private[tfrecord] object RecordReader {
 
   // Large enough that a read's cost is its bytes', small enough to stay in the processor's cache.
   final private val BufferSize = 256 * 1024
+  final private val SmallestBuffer = 4 * 1024L
   final private val MaxBuffer = (Int.MaxValue - 15).toLong
+
+  // No file of a few records needs the large one.
+  private def firstBuffer(size: Long): Int =
+    if (size < 0) BufferSize
+    else math.min(BufferSize, math.max(SmallestBuffer, size) + Slack).toInt
+
+  /** No records, of a file or a split that has none. */
+  def none(file: String): RecordReader =
+    new RecordReader(
+      new ByteArrayInputStream(Array.emptyByteArray),
+      Array.emptyByteArray,
+      file,
+      0,
+      verify = true
+    )
 
   /** The largest record: a Java array must hold it with its footer and the slack. */
   final val MaxRecordLength: Long = MaxBuffer - FooterSize - HeaderSize - Slack

@@ -45,9 +45,10 @@ final private[tfrecord] class RowReaderFactory(
     )
   })
 
-  /** The rows of the file, which is closed at their end at the latest. */
+  /** The rows of the file or its split, which is closed at their end at the latest. */
   def open(file: PartitionedFile, conf: Configuration): RecordIterator = {
-    val records = Compression.open(file.toPath, file.fileSize, conf, options)
+    val records = new RecordFile(file.toPath, file.fileSize, conf, options)
+      .open(file.start, file.length)
     val decoder = RecordDecoder(
       // Without columns a record has nothing to decode, and is one row in any mode but one.
       if (requiredSchema.isEmpty) RecordType.ByteArray else recordType,

@@ -150,7 +150,7 @@ private[tfrecord] object SchemaInference {
         summarizer: ExampleSummarizer,
         conf: Configuration
     ): Boolean = {
-      val records = Compression.open(new Path(file.path), file.size, conf, options)
+      val records = new RecordFile(new Path(file.path), file.size, conf, options).open()
       // Fixed by the file's name: the same files always give the same schema.
       val random = new Random(file.path.hashCode)
       var seen = 0L

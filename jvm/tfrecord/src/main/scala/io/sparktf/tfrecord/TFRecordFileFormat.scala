@@ -2,6 +2,7 @@ package io.sparktf.tfrecord
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileStatus, Path}
+import org.apache.hadoop.io.compress.CompressionCodecFactory
 import org.apache.hadoop.mapreduce.Job
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.SparkSession
@@ -19,6 +20,9 @@ import org.slf4j.LoggerFactory
  * [[RecordDecoder]] (messages); back again a [[RecordEncoder]] and [[RecordWriter]].
  */
 class TFRecordFileFormat extends FileFormat with DataSourceRegister with Serializable {
+  import TFRecordFileFormat._
+
+  @transient private var splitting: Splitting = _
 
   override def shortName(): String = "tfrecord"
 
@@ -36,7 +40,14 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       sparkSession: SparkSession,
       options: Map[String, String],
       path: Path
-  ): Boolean = false
+  ): Boolean = {
+    // Spark asks for each file, and making a Hadoop configuration takes longer than reading a few.
+    if (splitting == null || splitting.options != options) {
+      val conf = sparkSession.sessionState.newHadoopConfWithOptions(options)
+      splitting = new Splitting(options, new TFRecordOptions(options, conf), conf)
+    }
+    splitting.isSplitable(path, sparkSession.sessionState.conf.ignoreCorruptFiles)
+  }
 
   override def inferSchema(
       sparkSession: SparkSession,
@@ -60,7 +71,7 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
     val featureLists = parsed.featureLists(dataSchema, caseSensitive)
     val codec = parsed.writeCodec
     codec.filterNot(Compression.isReadByTensorFlow).foreach { c =>
-      TFRecordFileFormat.log.warn(s"TensorFlow cannot read TFRecord files compressed by " +
+      log.warn(s"TensorFlow cannot read TFRecord files compressed by " +
         s"${c.getName}; it reads the compressions none, gzip and zlib (deflate)")
     }
     new TFRecordOutputWriterFactory(
@@ -111,4 +122,19 @@ class TFRecordsFileFormat extends TFRecordFileFormat {
 
 private[tfrecord] object TFRecordFileFormat {
   private val log = LoggerFactory.getLogger(classOf[TFRecordFileFormat])
+
+  /** Which files are read in splits. */
+  final private class Splitting(
+      val options: Map[String, String],
+      parsed: TFRecordOptions,
+      conf: Configuration
+  ) {
+    private val codecs = new CompressionCodecFactory(conf)
+
+    /** Where damage ends a file, but not the query, nothing may come from the splits behind it. */
+    def isSplitable(file: Path, ignoresCorruptFiles: Boolean): Boolean =
+      parsed.mode == ReadMode.FailFast &&
+        !parsed.ignoreCorruptFiles.getOrElse(ignoresCorruptFiles) &&
+        Compression.isSplitable(file, parsed.readCodec, codecs)
+  }
 }

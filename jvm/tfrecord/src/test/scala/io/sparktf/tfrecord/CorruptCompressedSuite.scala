@@ -2,6 +2,7 @@ package io.sparktf.tfrecord
 
 import java.io.File
 
+import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.functions.col
 
@@ -58,7 +59,7 @@ class CorruptCompressedSuite extends TFRecordSuite {
       )
     }
 
-    test(s"a .$ending file that is cut gives an error, wherever the cut is") {
+    test(s"a .$ending file that is cut gives an error, wherever the cut is", LocalOnlyTest) {
       assertFirstRows(ending, whole.indices.map(cut => whole.take(cut)))
       val cuts = Seq(1, 2, 5, whole.length / 2) ++
         (whole.length - trailer - 1 until whole.length)
@@ -133,6 +134,26 @@ class CorruptCompressedSuite extends TFRecordSuite {
     }
     for (cut <- Seq(1, 2, 9, 12, second.length - 1)) {
       withClue(s"cut at $cut: ")(fails("data.tfrecord.gz", first ++ second.take(cut)))
+    }
+  }
+
+  test("a bzip2 file that is cut or damaged where its first block begins is not an empty one") {
+    def bzip2(bytes: Array[Byte]): Array[Byte] =
+      through(bytes)(new BZip2CompressorOutputStream(_))
+    val whole = bzip2(framed(records))
+    withTempDir { folder =>
+      val file = new File(folder, "data.tfrecord.bz2")
+      assertRows(read(writeFile(file, whole), schema), rows: _*)
+      assertRows(read(writeFile(file, bzip2(Array.emptyByteArray)), schema))
+    }
+    Seq(1, 4, 7, 10, 14, 20).foreach { cut =>
+      withClue(s"cut at $cut: ")(fails("data.tfrecord.bz2", whole.take(cut)))
+    }
+    // The first four bytes are a header that Hadoop does not insist on.
+    Seq(4, 9).foreach { offset =>
+      withClue(s"offset $offset: ") {
+        fails("data.tfrecord.bz2", whole.updated(offset, (whole(offset) ^ 2).toByte))
+      }
     }
   }
 }

@@ -2,8 +2,6 @@ package io.sparktf.tfrecord
 
 import java.io.File
 import java.net.URI
-import java.nio.file.Files
-import java.nio.file.attribute.FileTime
 import java.time.Instant
 
 import org.apache.spark.sql.{DataFrame, Row}
@@ -25,7 +23,7 @@ class MetadataSuite extends TableSuite {
           example("id" -> int64s(10L * i + n), "s" -> strings(s"s$n"))
         }: _*
       )
-      Files.setLastModifiedTime(file.toPath, FileTime.from(modified(i)))
+      Store.setLastModified(file, modified(i).toEpochMilli)
       file
     }
     body(folder, files)
@@ -37,7 +35,7 @@ class MetadataSuite extends TableSuite {
     withFiles { (folder, files) =>
       val paths = table(folder).select("part", "_metadata.file_path").distinct().collect()
       for (found <- paths) {
-        assert(new File(URI.create(found.getString(1))) == files(found.getInt(0)))
+        assert(new File(URI.create(found.getString(1)).getPath) == files(found.getInt(0)))
       }
       val found = table(folder).selectExpr(
         "part",
@@ -55,6 +53,30 @@ class MetadataSuite extends TableSuite {
           Row(i, s"file%20$i%25.tfrecord", size, 0L, size, modified(i))
         }: _*
       )
+    }
+  }
+
+  test("a record's block is the one that the record begins in, and blocks do not overlap") {
+    withTempDir { folder =>
+      val messages = (0 until 200).map(i => example("id" -> int64s(1000L + i), "s" -> strings("s")))
+      val file = writeExamples(new File(folder, "a.tfrecord"), messages: _*)
+      val recordSize = file.length / 200
+      withConf(
+        "spark.sql.files.maxPartitionBytes" -> "700",
+        "spark.sql.files.openCostInBytes" -> "1"
+      ) {
+        val found = read(folder, "id BIGINT").selectExpr(
+          "id - 1000",
+          "_metadata.file_block_start",
+          "_metadata.file_block_start + _metadata.file_block_length"
+        ).collect().map(row => (row.getLong(0), row.getLong(1), row.getLong(2))).sorted
+        assert(found.map(_._1).toSeq == (0L until 200L))
+        assert(found.forall { case (i, start, end) =>
+          start <= i * recordSize && i * recordSize < end && end <= file.length
+        })
+        val blocks = found.map { case (_, start, end) => start -> end }.distinct
+        assert(blocks.zip(blocks.drop(1)).forall { case (one, next) => one._2 <= next._1 })
+      }
     }
   }
 

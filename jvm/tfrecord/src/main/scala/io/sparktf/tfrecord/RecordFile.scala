@@ -1,0 +1,192 @@
+package io.sparktf.tfrecord
+
+import java.io.{
+  ByteArrayInputStream, FilterInputStream, InputStream, IOException, SequenceInputStream
+}
+
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.{FSDataInputStream, Path}
+import org.apache.hadoop.io.compress.{BZip2Codec, CompressionCodec, CompressionCodecFactory}
+
+/**
+ * A file of records, or a part of it. Under `auto` its codec is chosen by its extension, and where
+ * that names none by its first bytes.
+ *
+ * @param size the file's bytes, as it was listed
+ */
+final private[tfrecord] class RecordFile(
+    path: Path,
+    size: Long,
+    conf: Configuration,
+    options: TFRecordOptions
+) {
+
+  def open(): RecordReader = open(0, size)
+
+  /**
+   * Opens the frames whose headers begin in a part of the file. The first part of a compressed
+   * file has all of its frames.
+   *
+   * @param start the part's first byte
+   * @param length the part's bytes
+   */
+  def open(start: Long, length: Long): RecordReader = {
+    val codec = options.readCodec match {
+      case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(path))
+      case TFRecordOptions.FixedCodec(chosen) => chosen.map(Compression.instance(_, conf))
+    }
+    val detect = codec.isEmpty && options.readCodec == TFRecordOptions.AutoCodec
+    if (length < size && codec.isEmpty) {
+      val sync = new RecordSync(() => openStream(), size)
+      try {
+        if (!detect || Compression.codecByMagic(sync.head, conf).isEmpty) {
+          return openPart(sync, start, start + length)
+        }
+      } finally sync.close()
+    }
+    if (start > 0) RecordReader.none(path.toString) else openWhole(codec, detect)
+  }
+
+  private def openWhole(named: Option[CompressionCodec], detect: Boolean): RecordReader =
+    closingOnError(openStream()) { in =>
+      val head = if (detect) readHead(in) else Array.emptyByteArray
+      named.orElse(if (detect) Compression.codecByMagic(head, conf) else None) match {
+        case Some(codec) =>
+          val raw = new RawStream(in, size, codec)
+          val source =
+            if (head.isEmpty) raw else new SequenceInputStream(new ByteArrayInputStream(head), raw)
+          new RecordReader(
+            decompressed(source, raw, codec),
+            Array.emptyByteArray,
+            path.toString,
+            -1,
+            options.verifyChecksum,
+            raw
+          )
+        case None =>
+          new RecordReader(in, head, path.toString, size, options.verifyChecksum)
+      }
+    }
+
+  private def openPart(sync: RecordSync, start: Long, end: Long): RecordReader = {
+    sync.lookAhead // is needed in the end, and the stream is open now
+    val from = if (start == 0) 0 else sync.first(start, end)
+    if (from < 0) return RecordReader.none(path.toString)
+    // A stream of its own, which only goes forward: object stores change to many small requests
+    // when one goes back.
+    closingOnError(openStream()) { in =>
+      if (from > 0) in.seek(from)
+      new RecordReader(
+        in,
+        Array.emptyByteArray,
+        path.toString,
+        size,
+        options.verifyChecksum,
+        split = new RecordSplit(from, if (end < size) end else Long.MaxValue, sync)
+      )
+    }
+  }
+
+  private def openStream(): FSDataInputStream = path.getFileSystem(conf).open(path)
+
+  private def closingOnError(in: FSDataInputStream)(
+      make: FSDataInputStream => RecordReader
+  ): RecordReader =
+    try make(in)
+    catch {
+      case e: Throwable =>
+        in.close()
+        throw e
+    }
+
+  private def decompressed(in: InputStream, raw: RawStream, codec: CompressionCodec): InputStream =
+    try codec.createInputStream(in)
+    catch {
+      case _: IOException if raw.failure != null => throw raw.failure
+      // Said when the first record is asked for, as damage further on is.
+      case e: IOException => new BrokenStream(
+          raw,
+          new CorruptTFRecordException(
+            s"$path: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
+              s"`${TFRecordOptions.Compression}` says it is: ${e.getMessage}",
+            e
+          )
+        )
+    }
+
+  private def readHead(in: InputStream): Array[Byte] = {
+    val head = new Array[Byte](RecordReader.HeaderSize)
+    var count = 0
+    var read = 0
+    while (count < head.length && read >= 0) {
+      read = in.read(head, count, head.length - count)
+      if (read > 0) count += read
+    }
+    java.util.Arrays.copyOf(head, count)
+  }
+}
+
+/**
+ * A compressed file's bytes, which remembers when they cannot be had: a decompressor's exceptions
+ * do not tell a file system that fails from a file that is damaged.
+ *
+ * @param size the file's bytes, as it was listed
+ */
+final private[tfrecord] class RawStream(in: InputStream, size: Long, codec: CompressionCodec)
+  extends FilterInputStream(in) {
+  private[this] var thrown: Throwable = _
+
+  /** What the file system threw, or null. */
+  def failure: Throwable = thrown
+
+  /**
+   * Whether the end that the decompressor found is one.
+   *
+   * @param found how many bytes it made before
+   * @throws CorruptTFRecordException where it is not
+   */
+  def checkEnd(file: String, found: Long): Unit = {
+    if (thrown != null) throw thrown
+    // Hadoop looks for the mark of the first block as far as it must, and if to the file's end.
+    if (found == 0 && codec.isInstanceOf[BZip2Codec] && size != RawStream.EmptyBzip2 && size > 0) {
+      throw new CorruptTFRecordException(
+        s"$file: a bzip2 stream of $size bytes with nothing in it; the file is damaged"
+      )
+    }
+  }
+
+  override def read(): Int =
+    try in.read()
+    catch {
+      case e @ (_: IOException | _: RuntimeException) => remember(e)
+    }
+
+  override def read(bytes: Array[Byte], from: Int, count: Int): Int =
+    try in.read(bytes, from, count)
+    catch {
+      case e @ (_: IOException | _: RuntimeException) => remember(e)
+    }
+
+  override def skip(count: Long): Long =
+    try in.skip(count)
+    catch {
+      case e @ (_: IOException | _: RuntimeException) => remember(e)
+    }
+
+  private def remember(e: Throwable): Nothing = {
+    thrown = e
+    throw e
+  }
+}
+
+/** A compressed stream that cannot be read from its start. */
+final private class BrokenStream(in: InputStream, error: IOException)
+  extends FilterInputStream(in) {
+  override def read(): Int = throw error
+  override def read(bytes: Array[Byte], from: Int, count: Int): Int = throw error
+}
+
+private object RawStream {
+  // The header, the mark of the end, and a checksum.
+  final private val EmptyBzip2 = 14
+}
