@@ -108,6 +108,10 @@ wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
 	@ls dist/*.whl
 
 # Without ARGS, all of it, and the committed results are replaced.
+.PHONY: fuzz
+fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
+	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
+
 .PHONY: bench
 bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark (ARGS=… for a part)
 	.venv/bin/python benchmarks/run.py $(or $(ARGS),--out benchmarks/results/spark.json)

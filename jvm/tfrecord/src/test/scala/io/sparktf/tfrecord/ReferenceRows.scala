@@ -48,10 +48,12 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
     Try {
       val maps = parse(message)
       val features = maps.features.mapValues(feature => typeOf(Seq(feature.get)))
-      val lists = maps.lists.mapValues(list => typeOf(list.get.getFeatureList.asScala.toSeq).map {
-        case array: ArrayType => ArrayType(array)
-        case scalar => ArrayType(ArrayType(scalar))
-      })
+      val lists = maps.lists.mapValues(list =>
+        typeOf(list.get.getFeatureList.asScala.toSeq).map {
+          case array: ArrayType => ArrayType(array)
+          case scalar => ArrayType(ArrayType(scalar))
+        }
+      )
       // A name that is no UTF-8 cannot be a column's; none that are made here have this letter.
       val found = for {
         (name, dataType) <- features.toSeq ++ lists.toSeq if !name.contains('\ufffd')
@@ -131,9 +133,12 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
     )
   }
 
-  /** A message in pieces is the message that the pieces make in one. */
-  private def joined(fields: UnknownFieldSet, number: Int): ByteString =
-    fields.getField(number).getLengthDelimitedList.asScala.foldLeft(ByteString.EMPTY)(_ concat _)
+  /** A message in pieces is the message that the pieces make in one, if each is a message. */
+  private def joined(fields: UnknownFieldSet, number: Int): ByteString = {
+    val pieces = fields.getField(number).getLengthDelimitedList.asScala
+    pieces.foreach(piece => UnknownFieldSet.parseFrom(piece))
+    ByteString.copyFrom(Wire.concat(pieces.toSeq.map(_.toByteArray): _*))
+  }
 
   /** Of messages in the plain layout, only the features that a column takes are parsed. */
   private def skipping(message: Array[Byte]): Maps = {
@@ -283,8 +288,10 @@ object ReferenceRows {
   private def typeOf(steps: Seq[Feature]): Option[DataType] = {
     val kinds = steps.map(_.getKindCase).filter(_ != Feature.KindCase.KIND_NOT_SET).distinct
     if (kinds.size > 1) throw new Misfit
-    val counts = steps.map(step => step.getInt64List.getValueCount +
-      step.getFloatList.getValueCount + step.getBytesList.getValueCount)
+    val counts = steps.map(step =>
+      step.getInt64List.getValueCount +
+        step.getFloatList.getValueCount + step.getBytesList.getValueCount
+    )
     if (counts.forall(_ == 0)) None
     else {
       val element = kinds.head match {

@@ -127,7 +127,8 @@ class WireMutator(random: Random) {
     case 7 => varint(Long.MinValue + near)
     case 8 => concat(Array.fill[Byte](10)(-128), varint(1))
     case 9 => varint(random.nextInt(300).toLong, 1 + random.nextInt(10))
-    case 10 => concat(Array.fill[Byte](9)(-1), Array[Byte](if (oneIn(4)) random.nextInt(128).toByte else 1))
+    case 10 =>
+      concat(Array.fill[Byte](9)(-1), Array[Byte](if (oneIn(4)) random.nextInt(128).toByte else 1))
     case _ => varint(random.nextLong() >>> random.nextInt(64))
   }
 
