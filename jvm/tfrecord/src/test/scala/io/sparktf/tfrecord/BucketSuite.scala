@@ -6,6 +6,7 @@ import org.apache.spark.sql.functions.{broadcast, col, expr}
 import Records._
 
 /** Tables in buckets: rows are where Spark expects them, and it shuffles and reads less for it. */
+@LocalOnly
 class BucketSuite extends TableSuite {
 
   private val rows = (0 until 200).map(i => Row(i.toLong, s"name $i", i % 3))

@@ -77,7 +77,7 @@ class ByteArraySuite extends TFRecordSuite {
         assertFails("ByteArray", "one column", ddl.split(' ').head.toLowerCase) {
           write(frame(ddl), out, byteArrays)
         }
-        assert(!out.exists)
+        assert(!Store.exists(out))
       }
     }
   }

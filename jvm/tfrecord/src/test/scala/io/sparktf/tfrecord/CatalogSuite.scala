@@ -16,13 +16,13 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       withTable("managed", "external") {
         sql("CREATE TABLE managed (n INT) USING tfrecord")
-        sql(s"CREATE TABLE external (n INT) USING tfrecord LOCATION '${folder.toURI}'")
+        sql(s"CREATE TABLE external (n INT) USING tfrecord LOCATION '$folder'")
         for (table <- Seq("managed", "external")) {
           sql(s"INSERT INTO $table VALUES (1)")
           val files = locationOf(table)
           assert(readExamples(files) == Vector(example("n" -> int64s(1))))
           sql(s"DROP TABLE $table")
-          assert(files.exists == (table == "external"))
+          assert(Store.exists(files) == (table == "external"))
         }
         assert(dataFiles(folder).size == 1)
       }
@@ -34,7 +34,7 @@ class CatalogSuite extends TableSuite {
       writeExamples(new File(folder, "day=1/a.tfrecord"), example("n" -> int64s(10)))
       writeExamples(new File(folder, "day=2/b.tfrecord"), example("s" -> strings("x")))
       withTable("days") {
-        sql(s"CREATE TABLE days USING tfrecord LOCATION '${folder.toURI}'")
+        sql(s"CREATE TABLE days USING tfrecord LOCATION '$folder'")
         assert(spark.table("days").schema == StructType.fromDDL("n BIGINT, s STRING, day INT"))
         sql("MSCK REPAIR TABLE days")
         assertSameRows(sql("SELECT * FROM days"), Row(10L, null, 1), Row(null, "x", 2))
@@ -54,7 +54,7 @@ class CatalogSuite extends TableSuite {
   test("a table without a schema over no files is refused, as Parquet's is") {
     val condition = assertAsParquet { (format, folder) =>
       withTable("none") {
-        sql(s"CREATE TABLE none USING $format LOCATION '${folder.toURI}'")
+        sql(s"CREATE TABLE none USING $format LOCATION '$folder'")
         sql("SELECT * FROM none").collect()
       }
     }
@@ -65,7 +65,7 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       withTable("made") {
         sql("CREATE TABLE made USING tfrecord PARTITIONED BY (part) " +
-          s"CLUSTERED BY (id) SORTED BY (id) INTO 2 BUCKETS LOCATION '${folder.toURI}' " +
+          s"CLUSTERED BY (id) SORTED BY (id) INTO 2 BUCKETS LOCATION '$folder' " +
           "COMMENT 'numbers' AS SELECT id, id / 2 AS half, id % 2 AS part FROM range(20)")
         assertSameRows(
           sql("SELECT id, half, part FROM made"),
@@ -99,7 +99,7 @@ class CatalogSuite extends TableSuite {
       def create(columns: String): Unit = {
         sql("DROP TABLE IF EXISTS grown")
         sql(s"CREATE TABLE grown ($columns, day INT) USING tfrecord PARTITIONED BY (day) " +
-          s"LOCATION '${folder.toURI}'")
+          s"LOCATION '$folder'")
         sql("MSCK REPAIR TABLE grown")
       }
       withTable("grown") {
@@ -123,7 +123,12 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("ALTER TABLE: another name, another location, partitions that come and go, TRUNCATE") {
+  // On HDFS, Spark's in-memory catalog moves a renamed partition's folder into the new one, where
+  // no table finds it.
+  test(
+    "ALTER TABLE: another name, another location, partitions that come and go, TRUNCATE",
+    LocalOnlyTest
+  ) {
     withTempDir { folder =>
       val elsewhere = new File(folder, "elsewhere")
       writeExamples(new File(elsewhere, "x.tfrecord"), example("n" -> int64s(70)))
@@ -131,7 +136,7 @@ class CatalogSuite extends TableSuite {
         sql("CREATE TABLE named (n INT, day INT) USING tfrecord PARTITIONED BY (day)")
         sql("INSERT INTO named VALUES (10, 1), (20, 2), (30, 3)")
         sql("ALTER TABLE named RENAME TO renamed")
-        sql(s"ALTER TABLE renamed ADD PARTITION (day = 7) LOCATION '${elsewhere.toURI}'")
+        sql(s"ALTER TABLE renamed ADD PARTITION (day = 7) LOCATION '$elsewhere'")
         sql("ALTER TABLE renamed DROP PARTITION (day = 1)")
         sql("ALTER TABLE renamed PARTITION (day = 2) RENAME TO PARTITION (day = 5)")
         assertSameRows(sql("SELECT * FROM renamed"), Row(30, 3), Row(20, 5), Row(70, 7))
@@ -145,7 +150,7 @@ class CatalogSuite extends TableSuite {
       withTable("moved") {
         sql("CREATE TABLE moved (n INT) USING tfrecord")
         sql("INSERT INTO moved VALUES (1)")
-        sql(s"ALTER TABLE moved SET LOCATION '${elsewhere.toURI}'")
+        sql(s"ALTER TABLE moved SET LOCATION '$elsewhere'")
         assertRows(sql("SELECT * FROM moved"), Row(80))
       }
     }
@@ -156,7 +161,7 @@ class CatalogSuite extends TableSuite {
       val file = new File(folder, "a.tfrecord")
       writeExamples(file, example("n" -> int64s(1)))
       withTable("seen") {
-        sql(s"CREATE TABLE seen (n INT) USING tfrecord LOCATION '${folder.toURI}'")
+        sql(s"CREATE TABLE seen (n INT) USING tfrecord LOCATION '$folder'")
         assertRows(sql("SELECT * FROM seen"), Row(1))
         writeExamples(new File(folder, "b.tfrecord"), example("n" -> int64s(2)))
         sql("REFRESH TABLE seen")
@@ -166,8 +171,8 @@ class CatalogSuite extends TableSuite {
         assertSameRows(sql("SELECT * FROM seen"), Row(2), Row(3), Row(4))
         spark.table("seen").cache()
         assert(spark.table("seen").count() == 3)
-        assert(file.delete())
-        sql(s"REFRESH '${folder.toURI}'")
+        Store.delete(file)
+        sql(s"REFRESH '$folder'")
         assertRows(sql("SELECT * FROM seen"), Row(2))
       }
     }
@@ -177,7 +182,7 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       withTable("options", "properties") {
         sql("CREATE TABLE options (n INT) USING tfrecord OPTIONS (Compression 'zlib', " +
-          s"pathGlobFilter '*.deflate') LOCATION '${folder.toURI}'")
+          s"pathGlobFilter '*.deflate') LOCATION '$folder'")
         sql("INSERT INTO options VALUES (1)")
         writeExamples(new File(folder, "other.tfrecord"), example("n" -> int64s(2)))
         sql("REFRESH TABLE options")
@@ -220,11 +225,11 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       val out = new File(folder, "out")
       for (n <- 1 to 2) {
-        sql(s"INSERT OVERWRITE DIRECTORY '${out.toURI}' USING tfrecord " +
+        sql(s"INSERT OVERWRITE DIRECTORY '$out' USING tfrecord " +
           s"OPTIONS (compression 'gzip') SELECT $n AS n, array('a', 'b') AS l")
       }
       assert(readExamples(out) == Vector(example("n" -> int64s(2), "l" -> strings("a", "b"))))
-      sql(s"CREATE TEMPORARY VIEW view USING tfrecord OPTIONS (path '${out.toURI}')")
+      sql(s"CREATE TEMPORARY VIEW view USING tfrecord OPTIONS (path '$out')")
       try assertRows(sql("SELECT l, n FROM view"), Row(Seq("a", "b"), 2L))
       finally sql("DROP VIEW view")
     }

@@ -30,7 +30,8 @@ final class ChildProcess(
     setDaemon(true)
     override def run(): Unit = {
       val lines = new BufferedReader(new InputStreamReader(process.getInputStream, UTF_8))
-      try Iterator.continually(lines.readLine()).takeWhile(_ != null).foreach(l => said.put(Some(l)))
+      try
+        Iterator.continually(lines.readLine()).takeWhile(_ != null).foreach(l => said.put(Some(l)))
       catch { case _: IOException => () } // closed with the process
       finally said.put(None)
     }

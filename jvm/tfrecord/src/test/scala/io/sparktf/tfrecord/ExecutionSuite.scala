@@ -99,10 +99,11 @@ class ExecutionSuite extends TableSuite {
     withFiles { out =>
       val files = dataFiles(out).toSet
       val named = read(out, schema).select(input_file_name(), col("part")).distinct().collect()
-        .map(row => new File(URI.create(row.getString(0))) -> row.getInt(1))
+        .map(row => new File(URI.create(row.getString(0)).getPath) -> row.getInt(1))
       assert(named.map(_._1).toSet == files)
       assert(named.forall { case (file, part) => file.getParentFile.getName == s"part=$part" })
-      assert(read(out, schema).inputFiles.map(name => new File(URI.create(name))).toSet == files)
+      assert(read(out, schema).inputFiles.map(name => new File(URI.create(name).getPath)).toSet ==
+        files)
       val blocks = read(out, schema).selectExpr(
         "input_file_block_start() AS start",
         "input_file_block_length() AS length",

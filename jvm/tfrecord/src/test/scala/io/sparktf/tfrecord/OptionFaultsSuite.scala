@@ -7,6 +7,7 @@ import org.apache.spark.sql.Row
 import Records._
 
 /** An option that cannot work is refused when the query is planned, by its own name. */
+@LocalOnly
 class OptionFaultsSuite extends TFRecordSuite {
 
   private val readFaults = Seq(

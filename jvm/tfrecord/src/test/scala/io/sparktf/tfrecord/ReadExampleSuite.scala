@@ -12,6 +12,7 @@ import org.tensorflow.example.{Example, Feature}
 import Records._
 
 /** Examples that protobuf wrote, as rows of every type and of schemas that fit them loosely. */
+@LocalOnly
 class ReadExampleSuite extends TFRecordSuite {
 
   /** Reads one file of one-feature Examples and shows what became of each. */

@@ -7,6 +7,7 @@ import org.apache.spark.sql.Row
 import Records._
 
 /** A column that has no place in an Example is refused when the query is planned. */
+@LocalOnly
 class RefusedTypesSuite extends TFRecordSuite {
 
   private val refused = Seq(

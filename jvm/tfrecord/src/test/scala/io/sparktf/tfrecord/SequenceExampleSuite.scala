@@ -201,7 +201,7 @@ class SequenceExampleSuite extends TFRecordSuite {
       assertFails("featureLists", "SequenceExample") {
         write(rows, new File(folder, "c"), "featureLists" -> "n")
       }
-      assert(folder.list().sorted.toSeq == Seq("out"))
+      assert(Store.list(folder) == Seq("out"))
     }
   }
 

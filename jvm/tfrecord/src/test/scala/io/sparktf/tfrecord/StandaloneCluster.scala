@@ -25,9 +25,16 @@ final class StandaloneCluster(folder: Path, workers: Int, sessions: Int = 1) ext
           .mkString("."),
         "SPARK_LOCAL_IP" -> host
       )
-    )((Seq("-cp", s"$sparkHome/jars/*${File.pathSeparator}$testClasses",
-      classOf[MainWithParent.type].getName.stripSuffix("$"), main, "--host", host,
-      "--webui-port", "0") ++ arguments): _*)
+    )((Seq(
+      "-cp",
+      s"$sparkHome/jars/*${File.pathSeparator}$testClasses",
+      classOf[MainWithParent.type].getName.stripSuffix("$"),
+      main,
+      "--host",
+      host,
+      "--webui-port",
+      "0"
+    ) ++ arguments): _*)
 
   private val master =
     start("master", "127.0.0.1", "org.apache.spark.deploy.master.Master", "--port", "0")

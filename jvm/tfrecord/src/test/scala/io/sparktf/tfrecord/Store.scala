@@ -54,6 +54,12 @@ object Store {
     file.exists
   }
 
+  /** The names in a folder, hidden ones left out. */
+  def list(folder: File): Seq[String] = {
+    fetch(folder)
+    folder.list().filterNot(_.startsWith(".")).sorted.toSeq
+  }
+
   def delete(file: File): Unit = {
     TestSession.delete(file.toPath)
     remote.foreach(_.delete(path(file), true))

@@ -1,7 +1,6 @@
 package io.sparktf.tfrecord
 
 import java.io.File
-import java.nio.file.Files
 
 import org.apache.spark.sql.{DataFrame, Row}
 import org.apache.spark.sql.streaming.{DataStreamWriter, Trigger}
@@ -40,10 +39,11 @@ class StreamingSinkSuite extends TableSuite {
     def forgetLastBatch(): Unit = lastOf(new File(out, "_spark_metadata"), 1)
 
     private def lastOf(log: File, count: Int): Unit = {
+      Store.fetch(log)
       val batches = log.list().filter(_.matches("\\d+")).sortBy(_.toInt)
       batches.takeRight(count).foreach { name =>
-        assert(new File(log, name).delete())
-        Files.deleteIfExists(new File(log, s".$name.crc").toPath)
+        Store.delete(new File(log, name))
+        Store.delete(new File(log, s".$name.crc"))
       }
     }
 

@@ -2,7 +2,6 @@ package io.sparktf.tfrecord
 
 import java.io.File
 import java.nio.file.Files
-import java.nio.file.attribute.FileTime
 
 import scala.collection.mutable
 
@@ -23,7 +22,7 @@ class StreamingSourceSuite extends TableSuite {
       ids.map(id => example("id" -> int64s(id.toLong), "name" -> strings(s"name $id"))): _*
     )
     // The source takes files by age, which the clock does not tell apart within a test.
-    Files.setLastModifiedTime(file.toPath, FileTime.fromMillis(1600000000000L + 1000L * ids.head))
+    Store.setLastModified(file, 1600000000000L + 1000L * ids.head)
     file
   }
 
@@ -69,12 +68,12 @@ class StreamingSourceSuite extends TableSuite {
       val rows = reader("maxFilesPerTrigger" -> "1").load(in.getPath)
       val second = add(in, "b.tfrecord", 2, 3)
       val whole = Files.readAllBytes(second.toPath)
-      val time = Files.getLastModifiedTime(second.toPath)
-      Files.write(second.toPath, whole.dropRight(1))
-      Files.setLastModifiedTime(second.toPath, time)
+      val time = second.lastModified
+      writeFile(second, whole.dropRight(1))
+      Store.setLastModified(second, time)
       add(in, "c.tfrecord", 4)
       assertFails("b.tfrecord")(run(rows, checkpoint))
-      Files.write(second.toPath, whole)
+      writeFile(second, whole)
       assert(run(rows, checkpoint) == Seq(Seq(2, 3), Seq(4)))
     }
   }
@@ -156,7 +155,7 @@ class StreamingSourceSuite extends TableSuite {
     withTempDir { folder =>
       withTable("arriving") {
         sql("CREATE TABLE arriving (id BIGINT, day INT) USING tfrecord PARTITIONED BY (day) " +
-          s"LOCATION '${new File(folder, "in").toURI}'")
+          s"LOCATION '$folder/in'")
         sql("INSERT INTO arriving VALUES (1, 5), (2, 6)")
         val rows = spark.readStream.table("arriving")
         assert(run(rows, new File(folder, "checkpoint")).flatten.sorted == Seq(1, 2))

@@ -22,7 +22,7 @@ trait TableSuite extends TFRecordSuite {
   /** The folder that holds a table's files. */
   protected def locationOf(table: String): File = {
     val found = sql(s"DESCRIBE EXTENDED $table").where("col_name = 'Location'").head()
-    new File(URI.create(found.getString(1)))
+    new File(URI.create(found.getString(1)).getPath)
   }
 
   /** The files below a folder by their paths in it, for example `day=1/part-0.tfrecord`. */

@@ -176,7 +176,10 @@ class WireOdditiesSuite extends TFRecordSuite {
   test("a key behind the value is the entry's, whether a column wants the first or not") {
     agree(
       features(entry(key("no column"), value(intFeature(1)), key("clicks"))),
-      features(entry(key("no column"), value(intFeature(2)), key("hits")), entry("clicks", intFeature(3))),
+      features(
+        entry(key("no column"), value(intFeature(2)), key("hits")),
+        entry("clicks", intFeature(3))
+      ),
       features(entry(key("clicks"), value(intFeature(4)), key("no column"))),
       features(entry("no column", intFeature(5)), entry("clicks", intFeature(6)))
     )

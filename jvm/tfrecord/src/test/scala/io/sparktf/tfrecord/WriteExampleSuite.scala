@@ -10,6 +10,7 @@ import org.tensorflow.example.{Example, Feature}
 import Records._
 
 /** What Spark writes, as protobuf and tensorflow-hadoop read it. */
+@LocalOnly
 class WriteExampleSuite extends TFRecordSuite {
 
   private def written(rows: DataFrame): Vector[Example] = withTempDir { folder =>

@@ -24,7 +24,9 @@ class LostDatanodeSuite extends FaultSuite {
         Shown.show(Gate.rows(spark, rows.head, rows.last + 1, 1).collect().toSeq)
     )
 
-  test("data nodes are stopped: one during a write, one during a read, and the last during another") {
+  test(
+    "data nodes are stopped: one during a write, one during a read, and the last during another"
+  ) {
     withTempDir { folder =>
       val hdfs = new Hdfs(new File(folder, "hdfs").toPath, datanodes = 3)
       try {

@@ -3,7 +3,6 @@ package io.sparktf.tfrecord.faults
 import java.io.File
 import java.util.concurrent.TimeUnit
 
-
 import io.sparktf.tfrecord._
 
 /** A driver that is killed while its tasks write. */
