@@ -46,19 +46,39 @@ final private[tfrecord] class OutputCompression(
   private def zlibLevel: Int = level.getOrElse(Deflater.DEFAULT_COMPRESSION)
 }
 
+// Java's own leave the file below open where what is left cannot be written to it. Theirs is also
+// a deflater that holds memory outside the heap, which is ended here in every case.
+
 final private class GzipStream(out: OutputStream, level: Int)
   extends GZIPOutputStream(out, OutputCompression.BufferSize) {
   `def`.setLevel(level)
+
+  override def close(): Unit =
+    try super.close()
+    catch {
+      case e: Throwable => OutputCompression.closeFailed(out, e)
+    } finally `def`.end()
 }
 
 final private class ZlibStream(out: OutputStream, deflater: Deflater)
   extends DeflaterOutputStream(out, deflater, OutputCompression.BufferSize) {
-  // A deflater that was handed over is not ended with its stream, and holds memory outside the heap.
+
   override def close(): Unit =
     try super.close()
-    finally deflater.end()
+    catch {
+      case e: Throwable => OutputCompression.closeFailed(out, e)
+    } finally deflater.end()
 }
 
 private[tfrecord] object OutputCompression {
   final private[tfrecord] val BufferSize = 64 * 1024
+
+  /** Closes the file below a stream that could not be closed, which is the error that counts. */
+  private[tfrecord] def closeFailed(file: OutputStream, cause: Throwable): Nothing = {
+    try file.close()
+    catch {
+      case e: Throwable => if (e ne cause) cause.addSuppressed(e)
+    }
+    throw cause
+  }
 }

@@ -2,14 +2,18 @@ package io.sparktf.tfrecord
 
 import java.io.Closeable
 
+import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.util.TaskCompletionListener
 import org.slf4j.LoggerFactory
 
 /** A row for each record of a file. Closes the file at its end, or on [[close]] before it. */
 sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
   extends Iterator[InternalRow] with Closeable {
   private[this] var isAtRecord = false
-  private[this] var isClosed = false
+
+  /** What a task has to close at its end. */
+  val source = new RecordSource(records)
 
   /** Moves to the next row; false at the end. */
   protected def advance(): Boolean
@@ -18,7 +22,7 @@ sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
   protected def row(): InternalRow
 
   override def hasNext: Boolean = {
-    if (!isAtRecord && !isClosed) {
+    if (!isAtRecord && source.isOpen) {
       isAtRecord = advance()
       if (!isAtRecord) close()
     }
@@ -31,10 +35,25 @@ sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
     row()
   }
 
-  override def close(): Unit = if (!isClosed) {
-    isClosed = true
-    records.close()
+  override def close(): Unit = source.close()
+}
+
+/**
+ * A file that is open. Apart from its iterator because a task keeps it to the end, and may read
+ * thousands of files: nothing of one that is closed may stay in memory, its buffers least of all.
+ */
+final private[tfrecord] class RecordSource(private[this] var records: RecordReader)
+  extends TaskCompletionListener with Closeable {
+
+  def isOpen: Boolean = records ne null
+
+  override def close(): Unit = if (isOpen) {
+    val closing = records
+    records = null
+    closing.close()
   }
+
+  override def onTaskCompletion(context: TaskContext): Unit = close()
 }
 
 /** The rows that a file's records hold; the first that cannot be decoded is an error. */

@@ -106,7 +106,7 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
     file => {
       val rows = rowReaders.open(file, conf.value.value)
       // A query that stops early, or fails, leaves the iterator before its end.
-      Option(TaskContext.get()).foreach(_.addTaskCompletionListener[Unit](_ => rows.close()))
+      Option(TaskContext.get()).foreach(_.addTaskCompletionListener(rows.source))
       rows
     }
   }
