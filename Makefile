@@ -112,6 +112,15 @@ wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
 fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
 	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
 
+# What it learns stays in target/fuzz-corpus, and the next run goes on from there.
+.PHONY: fuzz-guided
+fuzz-guided: $(PACKAGE) $(LAUNCHER) ## The same, led by what code is reached (ARGS=… goes to Jazzer)
+	mkdir -p target/fuzz-corpus
+	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.GuidedFuzz $(CURDIR)/target/fuzz-corpus" \
+	  "guidedFuzz/run --target_class=io.sparktf.tfrecord.GuidedFuzz \
+	  --instrumentation_includes=io.sparktf.tfrecord.** --custom_hook_includes=none \
+	  $(CURDIR)/target/fuzz-corpus $(or $(ARGS),-max_total_time=60)" </dev/null
+
 .PHONY: bench
 bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark (ARGS=… for a part)
 	.venv/bin/python benchmarks/run.py $(or $(ARGS),--out benchmarks/results/spark.json)

@@ -229,6 +229,22 @@ lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv), co
   .configs(HdfsServer, OnHdfs, OnCluster, UnderFaults)
   .settings(elsewhere)
 
+// Jazzer, which finds its way through GuidedFuzz by what code it reaches. In none of the aggregates:
+// nothing but `make fuzz-guided` needs it.
+lazy val guidedFuzz = Project("guidedFuzz", file("jvm/tfrecord/target/guidedFuzz"))
+  .disablePlugins(ScalafmtPlugin)
+  .settings(
+    publish / skip := true,
+    scalaVersion := scala213,
+    autoScalaLibrary := false,
+    libraryDependencies += "com.code-intelligence" % "jazzer" % "0.24.0",
+    Runtime / unmanagedClasspath := (spark42 / Test / fullClasspath).value.filter(_.data.exists),
+    Compile / run / fork := true,
+    Compile / run / baseDirectory := file("target").getAbsoluteFile,
+    Compile / run / javaOptions ++= openedPackages :+ "-Xmx2g",
+    Compile / mainClass := Some("com.code_intelligence.jazzer.Jazzer")
+  )
+
 // `root/test` would mix what the rows say. This goes row by row, and on after a failure.
 val testRows = Command.command("testRows") { state =>
   val rows = Seq(spark35_212, spark35_213, spark40, spark41, spark42)

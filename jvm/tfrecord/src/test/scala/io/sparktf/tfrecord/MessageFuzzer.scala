@@ -51,7 +51,8 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
     }
   }
 
-  private def check(message: Array[Byte]): Unit = {
+  /** Compares what is read of any bytes at all. */
+  def check(message: Array[Byte]): Unit = {
     val expected = reference.of(message)
     val found = decode(message)
     val agrees = (expected, found) match {
@@ -139,7 +140,7 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
   }
 
   /** A message in the plain layout, most of it fit for the schema. */
-  private def message(): Array[Byte] = {
+  def message(): Array[Byte] = {
     val present = schema.filter(_ => random.nextInt(8) > 0).toVector
     // Now and then one of them overrules a column's.
     val spare = if (random.nextInt(8) == 0) names else names.diff(schema.fieldNames)

@@ -54,9 +54,8 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
           case scalar => ArrayType(ArrayType(scalar))
         }
       )
-      // A name that is no UTF-8 cannot be a column's; none that are made here have this letter.
       val found = for {
-        (name, dataType) <- features.toSeq ++ lists.toSeq if !name.contains('\ufffd')
+        (name, dataType) <- features.toSeq ++ lists.toSeq if !name.startsWith(NoText)
         some <- dataType
       } yield name -> some.catalogString
       found.toSet[(String, String)]
@@ -125,7 +124,7 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
           val entry = UnknownFieldSet.parseFrom(bytes)
           val key = entry.getField(1).getLengthDelimitedList.asScala.lastOption
           val value = parse(joined(entry, 2))
-          key.fold("")(_.toString(UTF_8)) -> new Later(value)
+          key.fold("")(nameOf) -> new Later(value)
         }.toMap
     Maps(
       entries(1)(Feature.parseFrom),
@@ -158,7 +157,7 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
     val fields = new PlainFields(map)
     while (fields.hasMore) {
       val entry = new PlainFields(fields.next(1))
-      entries += new String(entry.next(1), UTF_8) -> new Later({
+      entries += nameOf(ByteString.copyFrom(entry.next(1))) -> new Later({
         val bytes = entry.next(2)
         if (entry.hasMore) throw new Misfit
         parse(bytes)
@@ -169,6 +168,12 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
 }
 
 object ReferenceRows {
+
+  // Marks a name that is no UTF-8 and so cannot be a column's. No UTF-8 decodes to this letter.
+  private val NoText = "\ud800"
+
+  private def nameOf(key: ByteString): String =
+    if (key.isValidUtf8) key.toString(UTF_8) else NoText + key.toByteArray.mkString(" ")
 
   sealed trait Expected
   final case class TheRow(row: Row) extends Expected
