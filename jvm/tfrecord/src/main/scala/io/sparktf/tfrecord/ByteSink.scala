@@ -56,8 +56,23 @@ private[tfrecord] object GrowingBuffer {
         s"a record or row of $needed bytes exceeds the largest that a JVM can hold ($MaxSize)"
       )
     }
+    grow(buffer, used, math.min(MaxSize.toLong, math.max(needed, 2L * buffer.length)).toInt)
+  }
+
+  /**
+   * A copy of `size` bytes that begins with the first `used` of `buffer`.
+   *
+   * @throws NoMemoryException where the heap does not have them
+   */
+  def grow(buffer: Array[Byte], used: Int, size: Int): Array[Byte] = {
+    // Most JVMs are told to die of an OutOfMemoryError, so one that is certain is not provoked.
+    if (buffer.length.toLong + size > Runtime.getRuntime.maxMemory) throw new NoMemoryException(size)
     val grown =
-      new Array[Byte](math.min(MaxSize.toLong, math.max(needed, 2L * buffer.length)).toInt)
+      try new Array[Byte](size)
+      catch {
+        // That one large piece is not to be had harms nothing else.
+        case _: OutOfMemoryError => throw new NoMemoryException(size)
+      }
     System.arraycopy(buffer, 0, grown, 0, used)
     grown
   }

@@ -53,6 +53,30 @@ private[tfrecord] object AmbiguousRecordException {
 }
 
 /**
+ * A record for which there is no memory. Neither an `IOException` nor a malformed record: no mode
+ * and no `ignoreCorruptFiles` may leave records out because a heap is small.
+ */
+class OversizedRecordException(message: String, cause: Throwable)
+  extends SparkException(message, cause) {
+
+  private def writeReplace(): AnyRef = Sent.as(new SparkException(message, cause), this)
+}
+
+/** There is no memory for a record or its row, before the file and the offset are known. */
+final private[tfrecord] class NoMemoryException(size: Int)
+  extends RuntimeException(
+    s"$size bytes of memory are needed in one piece, which the heap of " +
+      s"${Runtime.getRuntime.maxMemory} does not have: give the executors more " +
+      "(spark.executor.memory, or spark.driver.memory in local mode)",
+    null,
+    false,
+    false
+  ) {
+
+  private def writeReplace(): AnyRef = Sent.as(new RuntimeException(getMessage), this)
+}
+
+/**
  * What is wrong with a message, before the file and the offset are known. Thrown and caught for
  * each malformed record, so it carries no stack trace.
  */

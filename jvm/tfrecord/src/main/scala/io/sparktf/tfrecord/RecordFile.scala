@@ -102,9 +102,11 @@ final private[tfrecord] class RecordFile(
   private def decompressed(in: InputStream, raw: RawStream, codec: CompressionCodec): InputStream =
     try codec.createInputStream(in)
     catch {
-      case _: IOException if raw.failure != null => throw raw.failure
-      // Said when the first record is asked for, as damage further on is.
-      case e: IOException => new BrokenStream(
+      case _: IOException | _: RuntimeException if raw.failure != null => throw raw.failure
+      // A codec that has read nothing yet may lack its native library, which is no damage.
+      case e @ (_: IOException | _: RuntimeException | _: InternalError) if raw.isStarted =>
+        // Thrown when the first record is asked for, as damage further on is.
+        new BrokenStream(
           raw,
           new CorruptTFRecordException(
             s"$path: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
@@ -135,6 +137,10 @@ final private[tfrecord] class RecordFile(
 final private[tfrecord] class RawStream(in: InputStream, size: Long, codec: CompressionCodec)
   extends FilterInputStream(in) {
   private[this] var thrown: Throwable = _
+  private[this] var started = false
+
+  /** Whether any of the bytes were asked for. */
+  def isStarted: Boolean = started
 
   /** What the file system threw, or null. */
   def failure: Throwable = thrown
@@ -155,27 +161,21 @@ final private[tfrecord] class RawStream(in: InputStream, size: Long, codec: Comp
     }
   }
 
-  override def read(): Int =
-    try in.read()
-    catch {
-      case e @ (_: IOException | _: RuntimeException) => remember(e)
-    }
+  override def read(): Int = remembering(in.read())
 
   override def read(bytes: Array[Byte], from: Int, count: Int): Int =
-    try in.read(bytes, from, count)
-    catch {
-      case e @ (_: IOException | _: RuntimeException) => remember(e)
-    }
+    remembering(in.read(bytes, from, count))
 
-  override def skip(count: Long): Long =
-    try in.skip(count)
-    catch {
-      case e @ (_: IOException | _: RuntimeException) => remember(e)
-    }
+  override def skip(count: Long): Long = remembering(in.skip(count))
 
-  private def remember(e: Throwable): Nothing = {
-    thrown = e
-    throw e
+  private def remembering[T](read: => T): T = {
+    started = true
+    try read
+    catch {
+      case e @ (_: IOException | _: RuntimeException) =>
+        thrown = e
+        throw e
+    }
   }
 }
 

@@ -66,6 +66,7 @@ final private[tfrecord] class StrictIterator(records: RecordReader, decoder: Rec
     try decoder.read(records.buffer, records.start, records.end)
     catch {
       case e: MalformedMessageException => throw records.malformed(e)
+      case e: NoMemoryException => throw records.oversized(e)
     }
 }
 
@@ -112,12 +113,14 @@ final private[tfrecord] class LenientIterator(
       current = decoder.read(records.buffer, records.start, records.end)
     } catch {
       case _: MalformedMessageException => if (report) reportRecord()
+      case e: NoMemoryException => throw records.oversized(e)
     }
 
   private def reportRecord(): Unit =
     try current = decoder.corrupt(records.buffer, records.start, records.end)
     catch {
       case e: MalformedMessageException => throw records.malformed(e)
+      case e: NoMemoryException => throw records.oversized(e)
     }
 }
 

@@ -113,6 +113,13 @@ final private[tfrecord] class RecordReader(
     dataLength = math.min(limit - pos, MaxDamage)
   }
 
+  /** The error for a record for which there is no memory. */
+  def oversized(cause: NoMemoryException): OversizedRecordException =
+    new OversizedRecordException(
+      s"$file: the record at offset $recordOffset: ${cause.getMessage}",
+      cause
+    )
+
   override def close(): Unit = in.close()
 
   /**
@@ -194,16 +201,25 @@ final private[tfrecord] class RecordReader(
       pos = 0
     }
     while (limit < count) {
-      if (limit == bytes.length - Slack) {
-        // Doubled only when full, so never more than twice what the file holds.
-        val larger = math.min(math.min(2L * bytes.length, count + Slack + BufferSize), MaxBuffer)
-        bytes = java.util.Arrays.copyOf(bytes, larger.toInt)
-      }
-      val read = readSome(bytes, limit, bytes.length - Slack - limit)
+      if (limit == bytes.length - Slack) grow(count)
+      // Not more at a time: Java reads a file through native memory of that size.
+      val read = readSome(bytes, limit, math.min(bytes.length - Slack - limit, BufferSize))
       if (read < 0) return false
       limit += read
     }
     true
+  }
+
+  /** Makes room for more of the `count` bytes that are to be in the buffer. */
+  private def grow(count: Long): Unit = {
+    val enough = math.min(count + Slack + BufferSize, MaxBuffer)
+    // Where the file is as long as its header says, at once: no copies on the way. Where that is
+    // not known, doubled when full, so never more than twice what the file holds.
+    val larger = if (count <= size - origin) enough else math.min(2L * bytes.length, enough)
+    try bytes = GrowingBuffer.grow(bytes, limit, larger.toInt)
+    catch {
+      case e: NoMemoryException => throw oversized(e)
+    }
   }
 
   private def readSome(target: Array[Byte], from: Int, count: Int): Int =

@@ -74,7 +74,13 @@ final private[tfrecord] class RecordWriter(out: OutputStream) extends Closeable 
     finally out.close()
 
   private def flush(): Unit = {
-    out.write(buffer, 0, pos)
+    // In pieces: Java writes a file through native memory of their size.
+    var from = 0
+    while (from < pos) {
+      val size = math.min(pos - from, LargestWrite)
+      out.write(buffer, from, size)
+      from += size
+    }
     pos = 0
     // One huge record must not hold its memory for the rest of the task.
     if (buffer.length > LargestKept) buffer = new Array[Byte](FlushSize + 64 * 1024)
@@ -83,5 +89,6 @@ final private[tfrecord] class RecordWriter(out: OutputStream) extends Closeable 
 
 private[tfrecord] object RecordWriter {
   final private val FlushSize = 128 * 1024
+  final private val LargestWrite = 1024 * 1024
   final private val LargestKept = 16 * 1024 * 1024
 }

@@ -166,6 +166,7 @@ private[tfrecord] object SchemaInference {
               case e: MalformedMessageException =>
                 if (strict) throw records.malformed(e)
                 isDamaged = true
+              case e: NoMemoryException => throw records.oversized(e)
             }
           }
           seen += 1

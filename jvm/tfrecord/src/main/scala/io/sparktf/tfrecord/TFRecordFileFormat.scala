@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory
 class TFRecordFileFormat extends FileFormat with DataSourceRegister with Serializable {
   import TFRecordFileFormat._
 
-  @transient private var splitting: Splitting = _
+  @transient @volatile private var lastSplitting: Splitting = _
 
   override def shortName(): String = "tfrecord"
 
@@ -42,10 +42,14 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       path: Path
   ): Boolean = {
     // Spark asks for each file, and making a Hadoop configuration takes longer than reading a few.
-    if (splitting == null || splitting.options != options) {
-      val conf = sparkSession.sessionState.newHadoopConfWithOptions(options)
-      splitting = new Splitting(options, new TFRecordOptions(options, conf), conf)
-    }
+    val last = lastSplitting
+    val splitting =
+      if (last != null && last.options == options) last
+      else {
+        val conf = sparkSession.sessionState.newHadoopConfWithOptions(options)
+        new Splitting(options, new TFRecordOptions(options, conf), conf)
+      }
+    lastSplitting = splitting
     splitting.isSplitable(path, sparkSession.sessionState.conf.ignoreCorruptFiles)
   }
 

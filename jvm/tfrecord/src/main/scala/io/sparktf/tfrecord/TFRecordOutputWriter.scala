@@ -42,6 +42,8 @@ final private[tfrecord] class TFRecordOutputWriter(
     catch {
       case e: MalformedMessageException =>
         throw new MalformedRecordException(s"A row cannot be written to $file: ${e.getMessage}", e)
+      case e: NoMemoryException =>
+        throw new OversizedRecordException(s"A row cannot be written to $file: ${e.getMessage}", e)
     }
 
   override def close(): Unit = records.close()

@@ -13,6 +13,7 @@ import Records._
  * Splits begin at records of the file, never at what lies inside of them: files whose records hold
  * TFRecord bytes, in every split there can be.
  */
+@LocalOnly
 class SplitNestedSuite extends TFRecordSuite with Splits {
 
   private def plain(random: Random, count: Int, length: Int): Vector[Array[Byte]] =

@@ -8,6 +8,7 @@ import MemoryFileSystem.withFile
 import Records._
 
 /** One file is read in parallel from any byte on: each record once, or an error. */
+@LocalOnly
 class SplitSuite extends TFRecordSuite with Splits {
 
   private def randomRecords(random: Random): Vector[Array[Byte]] = {
