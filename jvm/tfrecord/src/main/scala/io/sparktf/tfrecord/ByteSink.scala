@@ -66,7 +66,8 @@ private[tfrecord] object GrowingBuffer {
    */
   def grow(buffer: Array[Byte], used: Int, size: Int): Array[Byte] = {
     // Most JVMs are told to die of an OutOfMemoryError, so one that is certain is not provoked.
-    if (buffer.length.toLong + size > Runtime.getRuntime.maxMemory) throw new NoMemoryException(size)
+    if (buffer.length.toLong + size > Runtime.getRuntime.maxMemory)
+      throw new NoMemoryException(size)
     val grown =
       try new Array[Byte](size)
       catch {

@@ -30,8 +30,10 @@ class OpenFilesSuite extends TFRecordSuite {
 
   /** A column that fails at one row. */
   private def failingAt(rows: DataFrame, n: Long): DataFrame = {
-    val fail = udf((found: Long) => if (found == n) throw new IllegalStateException("on demand")
-      else found)
+    val fail = udf((found: Long) =>
+      if (found == n) throw new IllegalStateException("on demand")
+      else found
+    )
     rows.withColumn("n", fail(col("n")))
   }
 
