@@ -13,7 +13,7 @@ import WireFormat._
  * [[look]] at a record, then [[note]] what was seen.
  */
 final private[tfrecord] class FeatureMapSummary(file: String, ofLists: Boolean) {
-  private[this] val names = new FeatureNames(Array.empty, caseSensitive = true, collect = true)
+  private[this] val names = new FeatureNames(Array.empty, caseSensitive = true, collectOf = file)
   private[this] val tokenizer = new FeatureMapTokenizer(names)
   private[this] val utf8 = UTF_8.newDecoder()
     .onMalformedInput(CodingErrorAction.REPORT)

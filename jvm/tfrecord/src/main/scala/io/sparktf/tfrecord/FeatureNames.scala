@@ -18,12 +18,13 @@ import WireFormat._
  * @param columns their names; null for one that takes no feature
  * @param caseSensitive whether a column takes only the feature of exactly its name; if not, a
  *   name that differs in case alone is found too, as column + number of columns
- * @param collect whether a name seen for the first time gets a column of its own (inference)
+ * @param collectOf the file whose names each get a column of their own when they are seen for the
+ *   first time (inference), or null
  */
 final private[tfrecord] class FeatureNames(
     columns: Array[String],
     caseSensitive: Boolean,
-    collect: Boolean = false
+    collectOf: String = null
 ) {
   import FeatureNames._
 
@@ -85,7 +86,7 @@ final private[tfrecord] class FeatureNames(
   /** Names made up anew for each record must not fill the memory. */
   private def remember(key: Array[Byte]): Name = {
     val cost = key.length + NameOverhead
-    if (collect) return collectColumn(key, cost)
+    if (collectOf ne null) return collectColumn(key, cost)
     columnsIgnoringCase.get(new String(key, UTF_8).toLowerCase(Locale.ROOT)) match {
       case Some(column) =>
         otherCaseBytes += cost
@@ -107,8 +108,8 @@ final private[tfrecord] class FeatureNames(
     rememberedBytes += cost
     if (rememberedBytes > MaxCollectedBytes) {
       throw new IllegalArgumentException(
-        s"The schema cannot be inferred: a file has more than $columnCount features of different " +
-          "names. Give a schema"
+        s"The schema cannot be inferred: $collectOf has more than $columnCount features of " +
+          "different names. Give a schema"
       )
     }
     val name = add(new Name(key, columnCount))
