@@ -28,7 +28,7 @@ final class StandaloneCluster(folder: Path, workers: Int, sessions: Int = 1) ext
     )((Seq(
       "-cp",
       s"$sparkHome/jars/*${File.pathSeparator}$testClasses",
-      classOf[MainWithParent.type].getName.stripSuffix("$"),
+      MainWithParent.getClass.getName.stripSuffix("$"),
       main,
       "--host",
       host,

@@ -50,8 +50,8 @@ class LostDriverSuite extends FaultSuite {
     ChildProcess.java("driver", folder, opens ++ settings)(
       "-cp",
       sys.props("java.class.path"),
-      classOf[MainWithParent.type].getName.stripSuffix("$"),
-      classOf[AppendingDriver.type].getName.stripSuffix("$"),
+      MainWithParent.getClass.getName.stripSuffix("$"),
+      AppendingDriver.getClass.getName.stripSuffix("$"),
       out.getPath,
       signals.getPath
     )
