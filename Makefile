@@ -132,6 +132,10 @@ bench-jmh: $(PACKAGE) $(LAUNCHER) ## Benchmarks in memory (ARGS=… goes to JMH)
 	$(if $(ARGS),,.venv/bin/python benchmarks/summarize_jmh.py target/jmh.json \
 	  benchmarks/results/jmh.json)
 
+.PHONY: bench-scale
+bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and time (ARGS=… for a part)
+	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--out benchmarks/results/scale.json)
+
 .PHONY: sbt
 sbt: $(LAUNCHER) ## sbt, as a shell or with CMD="testSpark42"
 	$(SBT) $(if $(CMD),"$(CMD)" </dev/null)

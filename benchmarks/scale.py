@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/scale.py --out benchmarks/results/scale.json
 
-Each case runs in a JVM of its own, `local[2]`, with a heap of 1 GiB unless it says otherwise. Files
-are written by TensorFlow where a case reads only, so that no write counts. Memory is the peak of the
-JVM's resident set (VmHWM of Linux), which holds the heap, the code and the buffers.
-A case that fails is measured again with a larger heap: the smallest that does is its result.
+Each case runs in a JVM of its own, `local[2]`, with a heap of 1 GiB. What only reads has its files
+from TensorFlow, so that no write counts. Memory is the peak of the JVM's resident set (VmHWM of
+Linux), which holds the heap, the code and the buffers. A case that fails is measured again with a
+larger heap: the smallest that does is its result.
 """
 
 from __future__ import annotations
