@@ -111,9 +111,10 @@ def jarsIn(folder: File): Seq[File] = {
   jars
 }
 
-// The same suites with their files in HDFS, and with their tasks in the executors of a cluster;
+// The same suites with their files in HDFS, with their files in S3, and with their tasks in the executors of a cluster;
 // and suites of their own about what a cluster loses.
 val OnHdfs = config("on-hdfs").extend(Test)
+val OnS3 = config("on-s3").extend(Test)
 val OnCluster = config("on-cluster").extend(Test)
 val UnderFaults = config("under-faults").extend(Test)
 
@@ -129,8 +130,22 @@ val hdfsServer = Seq(
   "commons-logging" % "commons-logging" % "1.2"
 )
 
+// S3A and the modules of Amazon's SDK that it uses; the bundle that it asks for has 690 MB. Netty is
+// Spark's. For Spark 4.2 there is no spark-hadoop-cloud in every registry; the class of it that the
+// tests use is the same in 4.1.
+val S3Client = config("s3-client").hide
+val s3Client = Seq(
+  "org.apache.spark" %% "spark-hadoop-cloud" % "4.1.2" intransitive (),
+  "org.apache.hadoop" % "hadoop-aws" % "3.5.0" intransitive (),
+  "software.amazon.s3.analyticsaccelerator" % "analyticsaccelerator-s3" % "1.3.1" intransitive ()
+) ++ Seq("s3", "s3-transfer-manager", "sts", "apache-client", "netty-nio-client").map { module =>
+  "software.amazon.awssdk" % module % "2.35.4" excludeAll ExclusionRule("io.netty")
+}
+
 val scalaTestReport = Tests.Argument(TestFrameworks.ScalaTest, "-oDSI")
-val localOnly = Tests.Argument(TestFrameworks.ScalaTest, "-l", "io.sparktf.tfrecord.LocalOnly")
+def without(tag: String) =
+  Tests.Argument(TestFrameworks.ScalaTest, "-l", s"io.sparktf.tfrecord.$tag")
+val localOnly = without("LocalOnly")
 
 def isFaultSuite(name: String): Boolean = name.startsWith("io.sparktf.tfrecord.faults.")
 
@@ -150,10 +165,23 @@ val elsewhere: Seq[Setting[_]] = {
       // Left to itself it would be that of Test, with the options of Test.
       forkOptions := (Test / forkOptions).value.withRunJVMOptions(javaOptions.value.toVector)
     })
-  Seq(libraryDependencies ++= hdfsServer.map(_ % HdfsServer)) ++
+  Seq(
+    libraryDependencies ++= hdfsServer.map(_ % HdfsServer) ++ s3Client.map(_ % S3Client)
+  ) ++
     tests(OnHdfs)(
       testOptions ++= Seq(localOnly, told("hdfs")),
       javaOptions ++= "-Dsparktf.test.on=hdfs" +: hdfsOptions.value
+    ) ++
+    tests(OnS3)(
+      testOptions ++= Seq(localOnly, without("NotOnS3"), told("s3")),
+      fullClasspath ++= Attributed.blankSeq(
+        update.value.select(configurationFilter(S3Client.name))
+      ),
+      javaOptions ++= Seq(
+        "-Dsparktf.test.on=s3",
+        s"-Dsparktf.test.python=${file(".venv/bin/python").getAbsolutePath}",
+        s"-Dsparktf.test.s3.server=${suites / "s3" / "s3_server.py"}"
+      )
     ) ++
     tests(OnCluster)(
       testOptions ++= Seq(localOnly, told("cluster")),
@@ -226,7 +254,7 @@ lazy val spark40 = sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.
 lazy val spark41 = sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")))
 // With the optimizing compiler, as users run it; the others start faster without.
 lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv), compiler = Nil)
-  .configs(HdfsServer, OnHdfs, OnCluster, UnderFaults)
+  .configs(HdfsServer, S3Client, OnHdfs, OnS3, OnCluster, UnderFaults)
   .settings(elsewhere)
 
 // Jazzer, which finds its way through GuidedFuzz by what code it reaches. In none of the aggregates:
@@ -250,6 +278,7 @@ val testRows = Command.command("testRows") { state =>
   val rows = Seq(spark35_212, spark35_213, spark40, spark41, spark42)
   val tests = rows.map(row => row.id -> (row / Test / test)) ++ Seq(
     "spark42 on HDFS" -> (spark42 / OnHdfs / test),
+    "spark42 on S3" -> (spark42 / OnS3 / test),
     "spark42 on a cluster" -> (spark42 / OnCluster / test),
     "spark42 under faults" -> (spark42 / UnderFaults / test)
   )
@@ -318,6 +347,7 @@ addCommandAlias("testSpark40", "spark40/test")
 addCommandAlias("testSpark41", "spark41/test")
 addCommandAlias("testSpark42", "spark42/test")
 addCommandAlias("testHdfs", "spark42/OnHdfs/test")
+addCommandAlias("testS3", "spark42/OnS3/test")
 addCommandAlias("testCluster", "spark42/OnCluster/test")
 addCommandAlias("testFaults", "spark42/UnderFaults/test")
 

@@ -10,7 +10,7 @@ import org.scalatest.TagAnnotation;
 
 /**
  * On a suite to which it makes no difference where the files and the tasks are: it does not run
- * again on HDFS and on a cluster.
+ * again on HDFS, on S3 and on a cluster.
  */
 @TagAnnotation
 @Inherited

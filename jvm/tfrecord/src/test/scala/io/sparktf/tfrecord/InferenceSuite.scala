@@ -236,7 +236,7 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
-  test("files below, and files from before or after a time") {
+  test("files below, and files from before or after a time", NotOnS3) {
     withTempDir { folder =>
       val old = writeExamples(new File(folder, "old.tfrecord"), example("then" -> int64s(1)))
       writeExamples(new File(folder, "new.tfrecord"), example("now" -> int64s(2)))

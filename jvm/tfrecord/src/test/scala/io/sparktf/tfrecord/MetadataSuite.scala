@@ -31,7 +31,7 @@ class MetadataSuite extends TableSuite {
 
   private def table(folder: File): DataFrame = read(folder, "id BIGINT, s STRING, part INT")
 
-  test("every field of it, for each row") {
+  test("every field of it, for each row", NotOnS3) {
     withFiles { (folder, files) =>
       val paths = table(folder).select("part", "_metadata.file_path").distinct().collect()
       for (found <- paths) {
@@ -101,7 +101,7 @@ class MetadataSuite extends TableSuite {
     }
   }
 
-  test("beside pruned columns, in filters, groups and counts") {
+  test("beside pruned columns, in filters, groups and counts", NotOnS3) {
     withFiles { (folder, files) =>
       val first = "_metadata.file_name LIKE '%20file%' OR _metadata.file_name LIKE 'file%200%'"
       assertSameRows(

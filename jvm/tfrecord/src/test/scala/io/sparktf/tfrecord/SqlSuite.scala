@@ -43,7 +43,7 @@ class SqlSuite extends TableSuite {
     }
   }
 
-  test("a partitioned table: static and dynamic inserts") {
+  test("a partitioned table: static and dynamic inserts", NotOnS3) {
     withTempDir { folder =>
       val out = new File(folder, "table")
       withTable("parts") {

@@ -15,6 +15,7 @@ object Surroundings {
   def named(name: String, folder: Path): Surroundings = name match {
     case "local" => Local
     case "hdfs" => new Hdfs(folder, datanodes = 1)
+    case "s3" => new S3(folder)
     case "cluster" => new StandaloneCluster(folder, workers = 2)
   }
 

@@ -26,7 +26,7 @@ class SurroundingsSuite extends TFRecordSuite with BeforeAndAfterAllConfigMap {
       val found = infer(file).selectExpr("n", "_metadata.file_path").collect().head
       assert(found.getLong(0) == 1)
       val scheme = new Path(found.getString(1)).toUri.getScheme
-      assert(scheme == (if (place == "hdfs") "hdfs" else "file"))
+      assert(scheme == Map("hdfs" -> "hdfs", "s3" -> "s3a").getOrElse(place, "file"))
       if (scheme != "file") {
         assert(file.delete())
         assertRows(infer(file), Row(1L))

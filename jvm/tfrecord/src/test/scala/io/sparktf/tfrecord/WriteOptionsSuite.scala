@@ -66,7 +66,7 @@ class WriteOptionsSuite extends TFRecordSuite {
     }
   }
 
-  test("a dynamic overwrite replaces the partitions that it writes, and no others") {
+  test("a dynamic overwrite replaces the partitions that it writes, and no others", NotOnS3) {
     withTempDir { folder =>
       val out = new File(folder, "out")
       numbers(0, 9).write.format("tfrecord").partitionBy("part").save(out.getPath)
