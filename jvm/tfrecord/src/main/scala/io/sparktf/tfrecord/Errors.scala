@@ -37,19 +37,21 @@ class AmbiguousRecordException(message: String) extends SparkException(message, 
 
 private[tfrecord] object AmbiguousRecordException {
 
-  /** What a split's broken chain of records may be a sign of too. */
-  val Hint =
-    ", or a record of it holds TFRecord bytes that were taken for records: read the file " +
-      "in one piece to tell"
+  /** What a split's broken chain of records may be a sign of too, in a file of `size` bytes. */
+  def hint(size: Long): String =
+    ", or a record of it holds TFRecord bytes that were taken for records. To tell, " +
+      inOnePiece(size)
 
   /** @param found what the split that begins at `split` would take for its first record */
   def apply(file: String, size: Long, record: Long, split: Long, found: Long) =
     new AmbiguousRecordException(
       s"$file: the record at offset $record holds TFRecord bytes, which the split behind offset " +
-        s"$split would read as records of the file from offset $found on. Read the file in one " +
-        "piece: set spark.sql.files.maxPartitionBytes and spark.sql.files.openCostInBytes to at " +
-        s"least $size"
+        s"$split would read as records of the file from offset $found on: ${inOnePiece(size)}"
     )
+
+  private def inOnePiece(size: Long): String =
+    "read the file in one piece: set spark.sql.files.maxPartitionBytes and " +
+      s"spark.sql.files.openCostInBytes to at least $size"
 }
 
 /**

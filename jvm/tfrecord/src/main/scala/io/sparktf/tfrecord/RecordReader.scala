@@ -181,7 +181,7 @@ final private[tfrecord] class RecordReader(
     if (stored != computed) {
       corrupt(s"the length's checksum is ${hex(stored)}, but the length has ${hex(computed)}; " +
         "the file is damaged or no TFRecord file" +
-        (if (isPart) AmbiguousRecordException.Hint else ""))
+        (if (isPart) AmbiguousRecordException.hint(size) else ""))
     }
     if (length < 0 || length > MaxRecordLength) {
       corrupt(s"a record of ${java.lang.Long.toUnsignedString(length)} bytes; " +

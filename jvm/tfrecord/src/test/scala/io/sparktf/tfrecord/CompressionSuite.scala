@@ -128,7 +128,7 @@ class CompressionSuite extends TFRecordSuite {
   }
 
   for (compression <- Seq("gzip", "zlib")) {
-    test(s"compressionLevel decides how small $compression files are") {
+    test(s"compressionLevel decides how small $compression files are", LocalOnlyTest) {
       val random = new Random(3)
       val text = (0 until 3000).map { i =>
         s"user=${random.nextInt(500)} clicked item ${random.nextInt(5000)} at ${i * 37}"

@@ -9,6 +9,7 @@ import org.apache.spark.sql.functions.col
 import Records._
 
 /** Damage that a decompressor may not tell from the end of the file. */
+@LocalOnly
 class CorruptCompressedSuite extends TFRecordSuite {
 
   private val schema = "n BIGINT, s STRING"
@@ -51,7 +52,7 @@ class CorruptCompressedSuite extends TFRecordSuite {
   for ((ending, compress, trailer) <- forms) {
     val whole = compress(framed(records))
 
-    test(s"a .$ending file with a flipped bit never gives another row", LocalOnlyTest) {
+    test(s"a .$ending file with a flipped bit never gives another row") {
       assertFirstRows(
         ending,
         for (offset <- whole.indices; bit <- 0 until 8)
@@ -59,7 +60,7 @@ class CorruptCompressedSuite extends TFRecordSuite {
       )
     }
 
-    test(s"a .$ending file that is cut gives an error, wherever the cut is", LocalOnlyTest) {
+    test(s"a .$ending file that is cut gives an error, wherever the cut is") {
       assertFirstRows(ending, whole.indices.map(cut => whole.take(cut)))
       val cuts = Seq(1, 2, 5, whole.length / 2) ++
         (whole.length - trailer - 1 until whole.length)

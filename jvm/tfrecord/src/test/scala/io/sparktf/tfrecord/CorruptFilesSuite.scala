@@ -56,7 +56,7 @@ class CorruptFilesSuite extends TFRecordSuite {
     )
   }
 
-  test("every cut is noticed, in reading and in counting") {
+  test("every cut is noticed, in reading and in counting", LocalOnlyTest) {
     val cuts = whole.indices.filterNot(cut => starts.contains(cut))
     assertOnlyWholeRecordsBefore(cuts.map(cut => cut -> whole.take(cut)))
     withTempDir { folder =>

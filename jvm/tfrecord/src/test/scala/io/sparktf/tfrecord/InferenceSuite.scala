@@ -27,7 +27,10 @@ class InferenceSuite extends TFRecordSuite {
   private def typeOf(values: Feature*): DataType =
     schemaOf(values.map(feature => example("it" -> feature)): _*).apply("it").dataType
 
-  test("int64 is a long, float a float, bytes a string: one value a scalar, several an array") {
+  test(
+    "int64 is a long, float a float, bytes a string: one value a scalar, several an array",
+    LocalOnlyTest
+  ) {
     assert(typeOf(int64s(1), int64s(-1)) == LongType)
     assert(typeOf(floats(1)) == FloatType)
     assert(typeOf(strings("a"), strings("")) == StringType)
@@ -39,7 +42,7 @@ class InferenceSuite extends TFRecordSuite {
     assert(typeOf(floats(1, 2), floats()) == ArrayType(FloatType))
   }
 
-  test("bytes are a string only when every value is valid UTF-8") {
+  test("bytes are a string only when every value is valid UTF-8", LocalOnlyTest) {
     def text(values: Int*): Feature = bytes(values.map(_.toByte).toArray)
     val valid = Seq(
       strings("naïve 数学 😀\u0000\uFFFD"),
@@ -271,7 +274,7 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
-  test("what is inferred from random Examples reads them all") {
+  test("what is inferred from random Examples reads them all", LocalOnlyTest) {
     val count = Gen.choose(0, 3)
     val names = Gen.oneOf("a", "b", "特徴量", "with.dot")
     // One kind to a name within a folder, and another in the next.

@@ -180,9 +180,10 @@ class SplitQuerySuite extends TFRecordSuite with Splits {
         Option(one.getFeatures.getFeatureMap.get("n")).map(_.getInt64List.getValue(0))
       }
       inSplits(1000000) {
+        // Of the splits that fail, any may be the first.
         assertFails(
           "data.tfrecord",
-          starts(all.map(_.toByteArray))(1000),
+          "holds TFRecord bytes",
           "spark.sql.files.maxPartitionBytes",
           "spark.sql.files.openCostInBytes",
           file.length

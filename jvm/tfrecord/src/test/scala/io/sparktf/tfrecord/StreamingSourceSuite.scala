@@ -44,7 +44,10 @@ class StreamingSourceSuite extends TableSuite {
     try query.awaitTermination()
     finally query.stop()
 
-  test("maxFilesPerTrigger files a batch, the oldest first, and nothing twice after a restart", NotOnS3) {
+  test(
+    "maxFilesPerTrigger files a batch, the oldest first, and nothing twice after a restart",
+    NotOnS3
+  ) {
     withTempDir { folder =>
       val in = new File(folder, "in")
       def stream(checkpoint: String) =
