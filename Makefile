@@ -24,7 +24,7 @@ JARS_BUILT := target/jars.built
 REFERENCES_BUILT := benchmarks/target/jars.built
 JVM_SOURCES := build.sbt pyproject.toml $(wildcard project/*.sbt project/*.scala) \
   project/build.properties $(shell find jvm -path '*/src/main/*' -type f)
-JMH_SOURCES := $(shell find benchmarks/jmh -path '*/src/main/*' -type f)
+BENCHMARK_SOURCES := $(shell find benchmarks/spark -path '*/src/main/*' -type f)
 SPARKS_INSTALLED := $(SPARKS:%=.spark/%/.installed)
 
 # A jar that was removed by hand is built again.
@@ -199,6 +199,6 @@ $(JARS_BUILT): $(JVM_SOURCES) | $(LAUNCHER)
 	@touch $@
 
 # protobuf and TensorFlow's Hadoop formats, which the benchmarks measure beside sparktf.
-$(REFERENCES_BUILT): build.sbt $(JMH_SOURCES) | $(LAUNCHER)
-	$(call quietly,Building what the benchmarks compare with,references,$(SBT) jmh/benchmarkJars)
+$(REFERENCES_BUILT): $(JVM_SOURCES) $(BENCHMARK_SOURCES) | $(LAUNCHER)
+	$(call quietly,Building what the benchmarks compare with,references,$(SBT) root/benchmarkJars)
 	@touch $@

@@ -293,7 +293,20 @@ val testRows = Command.command("testRows") { state =>
   }
 }
 
-// ------------------------------------------------------------------ benchmarks in memory
+// ------------------------------------------------------------------ benchmarks
+
+// What benchmarks/run.py measures beside the data source, in the Spark that it runs on.
+lazy val benchmarks = (projectMatrix in file("benchmarks/spark"))
+  .jvmPlatform(scalaVersions = Seq(scala213, scala212))
+  .dependsOn(tfrecord)
+  .settings(
+    name := "sparktf-benchmarks",
+    publish / skip := true,
+    autoScalaLibrary := false,
+    libraryDependencies ++= references :+ "org.apache.spark" %% "spark-sql" % sparkBaseVersion,
+    dependencyOverrides ++= scalaOf(scalaVersion.value),
+    scalacOptions ++= lints :+ unusedImports(scalaBinaryVersion.value)
+  )
 
 lazy val benchmarkJars = taskKey[Unit]("Copies the jars that benchmarks/run.py gives to Spark")
 
@@ -306,18 +319,7 @@ lazy val jmh = (project in file("benchmarks/jmh"))
     libraryDependencies ++= references :+ "org.apache.spark" %% "spark-sql" % sparkBaseVersion,
     dependencyOverrides ++= scalaOf(scala213),
     scalacOptions ++= lints :+ unusedImports(scalaBinaryVersion.value),
-    Jmh / javaOptions ++= openedPackages,
-    // For the benchmarks through Spark, which run in a Spark of their own.
-    benchmarkJars := {
-      val folder = file("benchmarks/target/jars")
-      IO.delete(folder)
-      val references = (Runtime / managedClasspath).value.map(_.data).filter { jar =>
-        Seq("protobuf-java-3", "proto-1.15", "tensorflow-hadoop").exists(jar.getName.startsWith)
-      }
-      (references :+ (Compile / packageBin).value).foreach { jar =>
-        IO.copyFile(jar, folder / jar.getName)
-      }
-    }
+    Jmh / javaOptions ++= openedPackages
   )
 
 // ------------------------------------------------------------------ all together
@@ -325,7 +327,7 @@ lazy val jmh = (project in file("benchmarks/jmh"))
 lazy val copyJars = taskKey[Unit]("Copies the data source's jars into the Python package")
 
 lazy val root = (project in file("."))
-  .aggregate(tfrecord.projectRefs: _*)
+  .aggregate(tfrecord.projectRefs ++ benchmarks.projectRefs: _*)
   .aggregate(spark35_212, spark35_213, spark40, spark41, spark42, jmh)
   .settings(
     publish / skip := true,
@@ -336,6 +338,17 @@ lazy val root = (project in file("."))
       val folder = baseDirectory.value / "python" / "sparktf" / "jars"
       IO.delete((folder * "*.jar").get) // a change of version leaves none of the old ones
       Seq(jar213, jar212).foreach(jar => IO.copyFile(jar, folder / jar.getName))
+    },
+    benchmarkJars := {
+      val jar213 = (benchmarks.jvm(scala213) / Compile / packageBin).value
+      val jar212 = (benchmarks.jvm(scala212) / Compile / packageBin).value
+      val libraries = (benchmarks.jvm(scala213) / Runtime / managedClasspath).value.map(_.data)
+      val modules = references.map(_.name)
+      val folder = baseDirectory.value / "benchmarks" / "target" / "jars"
+      IO.delete(folder)
+      (Seq(jar213, jar212) ++ libraries.filter { jar =>
+        modules.exists(module => jar.getName.matches(s"$module-[0-9.]+jar"))
+      }).foreach(jar => IO.copyFile(jar, folder / jar.getName))
     }
   )
 
@@ -352,8 +365,12 @@ addCommandAlias("testCluster", "spark42/OnCluster/test")
 addCommandAlias("testFaults", "spark42/UnderFaults/test")
 
 // Not `scalafmtAll`: it would let the two rows of the data source write the same files at once.
-addCommandAlias("format", "tfrecord/scalafmt; tfrecord/Test/scalafmt; jmh/scalafmt; scalafmtSbt")
+addCommandAlias(
+  "format",
+  "tfrecord/scalafmt; tfrecord/Test/scalafmt; benchmarks/scalafmt; jmh/scalafmt; scalafmtSbt"
+)
 addCommandAlias(
   "formatCheck",
-  "tfrecord/scalafmtCheck; tfrecord/Test/scalafmtCheck; jmh/scalafmtCheck; scalafmtSbtCheck"
+  "tfrecord/scalafmtCheck; tfrecord/Test/scalafmtCheck; benchmarks/scalafmtCheck; " +
+    "jmh/scalafmtCheck; scalafmtSbtCheck"
 )

@@ -1,10 +1,13 @@
 """Times reading and writing through Spark, this source beside others, in one run.
 
-    .venv/bin/python benchmarks/run.py --out benchmarks/results/spark.json
+    .venv/bin/python benchmarks/run.py --save
 
 Each operation is run by every source in turn, in several alternating rounds, so that a machine
 that changes its speed does so for all of them. Of each round the best of three counts, and of the
 rounds the best. Rows go to Spark's noop sink; the rows that are written come from memory.
+
+Beside the sources stand two measures of what none of them can undercut: "Spark alone", this source
+with constants in the place of its decoder and encoder, and "floor", the bare work on the bytes.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import data_sets
 import pyspark
+from data_sets import DataSet
 from machine import describe_machine
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -28,6 +33,20 @@ from pyspark.sql.types import StructType
 ROOT = Path(__file__).resolve().parent.parent
 
 OPERATIONS = ("write", "infer", "read", "read few", "count", "read gzip")
+
+Work = Callable[[], object]
+
+
+class Source(Protocol):
+    """One of those that are compared."""
+
+    name: str
+
+    def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
+        """Makes in `folder` what the operations read."""
+
+    def operation(self, name: str, data: DataSet, cached: DataFrame, folder: str) -> Work | None:
+        """What is timed, or None where the source has no such operation."""
 
 
 class DataSourceFormat:
@@ -39,28 +58,54 @@ class DataSourceFormat:
         name: str,
         form: str,
         options: dict[str, str] | None = None,
-        gzip_options: dict[str, str] | None = None,
+        gzip: dict[str, str] | None = None,
+        operations: tuple[str, ...] = OPERATIONS,
     ) -> None:
         self.spark, self.name, self.form = spark, name, form
         self.options = options or {}
-        self.gzip_options = gzip_options
+        self.gzip = gzip
+        self.operations = operations
 
-    def can(self, operation: str) -> bool:
-        return operation != "read gzip" or self.gzip_options is not None
+    def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
+        self._write(cached, f"{folder}/plain", self.options)
+        if self.gzip:
+            self._write(cached, f"{folder}/gzip", self.options | self.gzip)
 
-    def write(self, frame: DataFrame, path: str, gzip: bool = False) -> None:
-        options = self.options | ((self.gzip_options or {}) if gzip else {})
+    def operation(self, name: str, data: DataSet, cached: DataFrame, folder: str) -> Work | None:
+        if name not in self.operations or (name == "read gzip" and not self.gzip):
+            return None
+        schema, plain = cached.schema, f"{folder}/plain"
+        return {
+            "write": lambda: self._write(cached, f"{folder}/written", self.options),
+            "infer": lambda: self.spark.read.format(self.form).load(plain).schema,
+            "read": lambda: noop(self._read(plain, schema)),
+            "read few": lambda: noop(self._read(plain, schema).select(*data.few)),
+            "count": lambda: self._read(plain, schema).count(),
+            "read gzip": lambda: noop(self._read(f"{folder}/gzip", schema)),
+        }[name]
+
+    def _write(self, frame: DataFrame, path: str, options: dict[str, str]) -> None:
         frame.write.format(self.form).options(**options).mode("overwrite").save(path)
 
-    def read(self, path: str, schema: StructType) -> DataFrame:
+    def _read(self, path: str, schema: StructType) -> DataFrame:
         return self.spark.read.format(self.form).schema(schema).load(path)
 
-    def infer(self, path: str) -> DataFrame:
-        return self.spark.read.format(self.form).load(path)
+
+class SparkAlone(DataSourceFormat):
+    """This source's files, read and written by `ConstantFormat` of benchmarks/spark."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        operations = ("write", "read", "read few", "count")
+        form = "io.sparktf.benchmarks.ConstantFormat"
+        super().__init__(spark, "Spark alone", form, operations=operations)
+
+    def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
+        Path(folder).mkdir(parents=True)
+        Path(folder, "plain").symlink_to(Path(folder).parent / "sparktf" / "plain")
 
 
 class HadoopTFRecord:
-    """TensorFlow's Hadoop formats with protobuf, from the jar of benchmarks/jmh."""
+    """TensorFlow's Hadoop formats with protobuf, as in benchmarks/spark."""
 
     name = "tensorflow-hadoop"
 
@@ -68,26 +113,58 @@ class HadoopTFRecord:
         self.spark = spark
         self.jvm = spark._jvm.io.sparktf.benchmarks.HadoopTFRecord
 
-    def can(self, operation: str) -> bool:
-        return operation in ("write", "read", "count")
+    def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
+        self._write(cached, f"{folder}/plain")
 
-    def write(self, frame: DataFrame, path: str, gzip: bool = False) -> None:
+    def operation(self, name: str, data: DataSet, cached: DataFrame, folder: str) -> Work | None:
+        if name == "write":
+            return lambda: self._write(cached, f"{folder}/written")
+        if name not in ("read", "count"):
+            return None
+        session = self.spark._jsparkSession
+        schema = session.parseDataType(cached.schema.json())
+
+        def read() -> DataFrame:
+            return DataFrame(self.jvm.read(session, f"{folder}/plain", schema), self.spark)
+
+        return (lambda: noop(read())) if name == "read" else (lambda: read().count())
+
+    def _write(self, frame: DataFrame, path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
         self.jvm.write(frame._jdf, path)
 
-    def read(self, path: str, schema: StructType) -> DataFrame:
-        jvm_schema = self.spark._jsparkSession.parseDataType(schema.json())
-        return DataFrame(self.jvm.read(self.spark._jsparkSession, path, jvm_schema), self.spark)
 
-    def infer(self, path: str) -> DataFrame:
-        raise NotImplementedError("there is no inference to compare with")
+class Floor:
+    """The bare work on the bytes of this source's files, one thread for each file."""
+
+    name = "floor"
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.jvm = spark._jvm.io.sparktf.benchmarks.Floor
+
+    def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
+        files = f"{Path(folder).parent}/sparktf"
+        self.plain, self.gzip = (self.jvm(f"{files}/{kind}", 2) for kind in ("plain", "gzip"))
+        self.plain.load()
+        self.gzip.load()
+
+    def operation(self, name: str, data: DataSet, cached: DataFrame, folder: str) -> Work | None:
+        plain, gzip = self.plain, self.gzip
+        parts: dict[str, tuple[Work, ...]] = {
+            "write": (plain.copy, plain.checksum, lambda: plain.write(f"{folder}/written")),
+            "read": (plain.read, plain.checksum, plain.copy),
+            "read few": (plain.read, plain.checksum),
+            "count": (plain.read,),
+            "read gzip": (gzip.read, gzip.inflate, plain.checksum, plain.copy),
+        }
+        return (lambda: [part() for part in parts[name]]) if name in parts else None
 
 
 def noop(frame: DataFrame) -> None:
     frame.write.format("noop").mode("overwrite").save()
 
 
-def best_of(repeats: int, work: Callable[[], object]) -> float:
+def best_of(repeats: int, work: Work) -> float:
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -96,52 +173,30 @@ def best_of(repeats: int, work: Callable[[], object]) -> float:
     return min(times)
 
 
-def operation(
-    name: str,
-    source: DataSourceFormat | HadoopTFRecord,
-    data: data_sets.DataSet,
-    cached: DataFrame,
-    folder: str,
-) -> Callable[[], object]:
-    path, gzip_path = f"{folder}/{data.name}", f"{folder}/{data.name}-gzip"
-    schema = cached.schema
-    return {
-        "write": lambda: source.write(cached, f"{folder}/{data.name}-written"),
-        "infer": lambda: source.infer(path).schema,
-        "read": lambda: noop(source.read(path, schema)),
-        "read few": lambda: noop(source.read(path, schema).select(*data.few)),
-        "count": lambda: source.read(path, schema).count(),
-        "read gzip": lambda: noop(source.read(gzip_path, schema)),
-    }[name]
-
-
 def measure(
-    spark: SparkSession,
-    sources: list[DataSourceFormat | HadoopTFRecord],
-    arguments: argparse.Namespace,
-    folder: str,
+    spark: SparkSession, sources: list[Source], arguments: argparse.Namespace, folder: str
 ) -> list[dict[str, object]]:
     results = []
     for data_name in arguments.data:
         data = data_sets.ALL[data_name]
         cached = data.make(spark, arguments.scale).cache()
         rows = cached.count()
+        folders = {s.name: f"{folder}/{data.name}/{s.name.replace(' ', '-')}" for s in sources}
         for source in sources:
-            source.write(cached, f"{folder}/{source.name}/{data.name}")
-            if source.can("read gzip"):
-                source.write(cached, f"{folder}/{source.name}/{data.name}-gzip", gzip=True)
+            source.prepare(data, cached, folders[source.name])
         for name in arguments.operations:
-            able = [s for s in sources if s.can(name)]
-            work = {s.name: operation(name, s, data, cached, f"{folder}/{s.name}") for s in able}
-            seconds = {s.name: float("inf") for s in able}
+            works = {s.name: s.operation(name, data, cached, folders[s.name]) for s in sources}
+            able = {source: work for source, work in works.items() if work}
+            seconds = dict.fromkeys(able, float("inf"))
             for _ in range(arguments.rounds):
-                for s in able:
-                    seconds[s.name] = min(seconds[s.name], best_of(3, work[s.name]))
-            for s in able:
-                result = {"data": data_name, "operation": name, "source": s.name, "rows": rows}
-                results.append(result | {"seconds": round(seconds[s.name], 4)})
+                for source, work in able.items():
+                    seconds[source] = min(seconds[source], best_of(3, work))
+            for source, value in seconds.items():
+                result = {"data": data_name, "operation": name, "source": source, "rows": rows}
+                results.append(result | {"seconds": round(value, 4)})
             report(data_name, name, seconds)
         cached.unpersist(True)
+        shutil.rmtree(f"{folder}/{data.name}")
     return results
 
 
@@ -158,15 +213,17 @@ def report(data: str, name: str, seconds: dict[str, float]) -> None:
 
 def session(arguments: argparse.Namespace) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    jars = [*sorted(map(str, (ROOT / "benchmarks/target/jars").glob("*.jar")))]
     scala = "2.12" if pyspark.__version__.startswith("3.") else "2.13"
-    jars += map(str, (ROOT / "python/sparktf/jars").glob(f"sparktf-tfrecord_{scala}-*.jar"))
+    other = "2.13" if scala == "2.12" else "2.12"
+    folders = (ROOT / "python/sparktf/jars", ROOT / "benchmarks/target/jars")
+    jars = [str(j) for folder in folders for j in sorted(folder.glob("*.jar"))]
+    jars = [jar for jar in jars if f"_{other}-" not in jar]
     if arguments.peer_jar:
         jars.append(arguments.peer_jar)
     return (
         SparkSession.builder.master("local[2]")
         .appName("benchmarks")
-        .config("spark.driver.memory", "6g")
+        .config("spark.driver.memory", "8g")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.extraClassPath", os.pathsep.join(jars))
@@ -175,45 +232,54 @@ def session(arguments: argparse.Namespace) -> SparkSession:
     )
 
 
+def all_sources(spark: SparkSession, arguments: argparse.Namespace) -> list[Source]:
+    sources: list[Source] = [
+        # By its class: a peer may have taken the short name.
+        DataSourceFormat(
+            spark,
+            "sparktf",
+            "io.sparktf.tfrecord.TFRecordFileFormat",
+            gzip={"compression": "gzip"},
+        ),
+        DataSourceFormat(spark, "Parquet", "parquet", {"compression": "none"}),
+        DataSourceFormat(spark, "Parquet snappy", "parquet", {"compression": "snappy"}),
+        HadoopTFRecord(spark),
+        SparkAlone(spark),
+        Floor(spark),
+    ]
+    if arguments.peer_jar:
+        gzip = {"codec": "org.apache.hadoop.io.compress.GzipCodec"}
+        form, name = arguments.peer_format, arguments.peer_name
+        sources.append(DataSourceFormat(spark, name, form, gzip=gzip))
+    return sources
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", nargs="+", default=list(data_sets.ALL), choices=data_sets.ALL)
     parser.add_argument("--operations", nargs="+", default=list(OPERATIONS), choices=OPERATIONS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="times the number of rows")
-    parser.add_argument("--out", type=Path, help="a JSON file for the results")
+    parser.add_argument("--save", action="store_true", help="replace the committed results")
     parser.add_argument("--peer-jar", help="a jar with another TFRecord source")
     parser.add_argument("--peer-format", help="the class or short name of the peer's source")
+    parser.add_argument("--peer-name", default="peer", help="what the results call it")
     arguments = parser.parse_args()
 
     spark = session(arguments)
-    sources: list[DataSourceFormat | HadoopTFRecord] = [
-        # By its class: a peer may have taken the short name.
-        DataSourceFormat(
-            spark,
-            "sparktf",
-            "io.sparktf.tfrecord.TFRecordFileFormat",
-            gzip_options={"compression": "gzip"},
-        ),
-        DataSourceFormat(spark, "parquet", "parquet", {"compression": "none"}),
-        DataSourceFormat(spark, "parquet snappy", "parquet", {"compression": "snappy"}),
-        HadoopTFRecord(spark),
-    ]
-    if arguments.peer_jar:
-        gzip = {"codec": "org.apache.hadoop.io.compress.GzipCodec"}
-        peer = DataSourceFormat(spark, "peer", arguments.peer_format, gzip_options=gzip)
-        sources.append(peer)
+    java = spark._jvm.java.lang.System.getProperty("java.version")
     folder = tempfile.mkdtemp(prefix="sparktf-benchmark-")
     try:
-        results = measure(spark, sources, arguments, folder)
+        results = measure(spark, all_sources(spark, arguments), arguments, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         spark.stop()
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        machine = describe_machine() | {"spark": pyspark.__version__}
+    if arguments.save:
+        version = ".".join(pyspark.__version__.split(".")[:2])
+        machine = describe_machine() | {"spark": pyspark.__version__, "java": java}
         document = {"machine": machine, "results": results}
-        arguments.out.write_text(json.dumps(document, indent=1) + "\n")
+        out = ROOT / "benchmarks" / "results" / f"spark-{version}.json"
+        out.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

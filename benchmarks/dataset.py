@@ -1,0 +1,206 @@
+"""Times `sparktf.dataset` beside other tf.data pipelines over the same files, in one run.
+
+    .venv/bin/python benchmarks/dataset.py --save
+
+Spark writes the tables of data_sets.py as TFRecord files. Then each pipeline goes over all batches
+of an epoch, in alternating rounds, and the best of its rounds counts. "as people write" is the
+pipeline of TensorFlow's guides, which parses record by record; "by hand" is the fastest that we
+know how to write for these files with tf.data alone, of several, each with what it has to be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import data_sets
+from machine import describe_machine
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+FILES = 8
+
+Make = Callable[[list[str], dict, int, int], "tf.data.Dataset"]
+"""A pipeline over files with features, in batches of a size, shuffled among so many records."""
+
+
+def write_files(names: list[str], scale: float, folder: str) -> None:
+    from pyspark.sql import SparkSession
+
+    import sparktf
+
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    spark = sparktf.configure(builder.config("spark.log.level", "ERROR")).getOrCreate()
+    for name in names:
+        frame = data_sets.ALL[name].make(spark, scale).repartition(FILES)
+        frame.write.format("tfrecord").save(f"{folder}/{name}")
+    spark.stop()
+
+
+def features(name: str) -> dict:
+    """What a pipeline by hand has to be told."""
+    import tensorflow as tf
+
+    def of(shape: list[int], dtype: tf.DType) -> tf.io.FixedLenFeature:
+        return tf.io.FixedLenFeature(shape, dtype)
+
+    if name == "image":
+        return {"label": of([], tf.int64), "image": of([], tf.string)}
+    if name == "vector":
+        return {"label": of([], tf.int64), "x": of([200], tf.float32)}
+    if name == "wide":
+        columns = data_sets.WIDE.columns
+        return {c: of([], tf.int64 if c[0] == "n" else tf.float32) for c in columns}
+    return (
+        {c: of([], tf.int64) for c in ("id", "count", "code")}
+        | {c: of([], tf.float32) for c in ("price", "weight", "score")}
+        | {c: of([], tf.string) for c in ("name", "city")}
+        | {"visits": of([3], tf.int64), "position": of([4], tf.float32)}
+    )
+
+
+def ours(files: list[str], spec: dict, batch: int, shuffle: int) -> tf.data.Dataset:
+    import sparktf
+
+    return sparktf.dataset(str(Path(files[0]).parent), batch_size=batch, shuffle=shuffle)
+
+
+def as_people_write(files: list[str], spec: dict, batch: int, shuffle: int) -> tf.data.Dataset:
+    import tensorflow as tf
+
+    records = tf.data.Dataset.from_tensor_slices(files).interleave(
+        tf.data.TFRecordDataset, num_parallel_calls=tf.data.AUTOTUNE
+    )
+    if shuffle:
+        records = records.shuffle(shuffle)
+    rows = records.map(
+        lambda record: tf.io.parse_single_example(record, spec),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return rows.batch(batch).prefetch(tf.data.AUTOTUNE)
+
+
+def batched_parse(reads: int) -> Make:
+    def make(files: list[str], spec: dict, batch: int, shuffle: int) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        records = tf.data.TFRecordDataset(files, num_parallel_reads=reads)
+        if shuffle:
+            records = records.shuffle(shuffle)
+        return (
+            records.batch(batch)
+            .map(lambda r: tf.io.parse_example(r, spec), num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    return make
+
+
+def batched_reads(parse_inside: bool) -> Make:
+    """Batches made inside the interleave, as few elements as can be pass from step to step."""
+
+    def make(files: list[str], spec: dict, batch: int, shuffle: int) -> tf.data.Dataset:
+        import tensorflow as tf
+
+        def parse(records: tf.Tensor) -> dict:
+            return tf.io.parse_example(records, spec)
+
+        def read(file: tf.Tensor) -> tf.data.Dataset:
+            chunks = tf.data.TFRecordDataset(file).batch(max(batch, 1024))
+            return chunks.map(parse) if parse_inside else chunks
+
+        chunks = tf.data.Dataset.from_tensor_slices(files).interleave(
+            read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=False
+        )
+        if shuffle:
+            chunks = chunks.unbatch().shuffle(shuffle).batch(batch)
+        elif not parse_inside:
+            chunks = chunks.rebatch(batch)
+        if not parse_inside:
+            chunks = chunks.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+        elif not shuffle:
+            chunks = chunks.rebatch(batch)
+        return chunks.prefetch(tf.data.AUTOTUNE)
+
+    return make
+
+
+BY_HAND: dict[str, Make] = {
+    "batched parse": batched_parse(1),
+    "batched parse, 4 reads": batched_parse(4),
+    "batched reads": batched_reads(parse_inside=False),
+    "batched reads and parse": batched_reads(parse_inside=True),
+}
+
+
+def epoch_seconds(dataset: tf.data.Dataset, rows: int) -> float:
+    start = time.perf_counter()
+    seen = 0
+    for batch in dataset:
+        seen += int(next(iter(batch.values())).shape[0])
+    seconds = time.perf_counter() - start
+    if seen != rows:
+        raise AssertionError(f"{seen} rows of {rows}")
+    return seconds
+
+
+def measure(name: str, folder: str, rows: int, rounds: int) -> list[dict[str, object]]:
+    files = sorted(str(f) for f in Path(folder, name).glob("part-*"))
+    spec = features(name)
+    results = []
+    for batch in (128, 1024):
+        for shuffle in (0, 10_000):
+            makes = {"sparktf": ours, "as people write": as_people_write} | BY_HAND
+            seconds = dict.fromkeys(makes, float("inf"))
+            for _ in range(rounds):
+                for pipeline, make in makes.items():
+                    dataset = make(files, spec, batch, shuffle)
+                    seconds[pipeline] = min(seconds[pipeline], epoch_seconds(dataset, rows))
+            case = {"data": name, "batch": batch, "shuffle": shuffle, "rows": rows}
+            results += [case | {"pipeline": p, "seconds": round(s, 4)} for p, s in seconds.items()]
+            by_hand = min(seconds[p] for p in BY_HAND)
+            own = seconds["sparktf"]
+            print(
+                f"{name:7} batch {batch:5} shuffle {shuffle:6}: sparktf {own:.3f} s, "
+                f"as people write {seconds['as people write'] / own:.2f}x, "
+                f"best by hand {by_hand / own:.2f}x",
+                flush=True,
+            )
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", nargs="+", default=list(data_sets.ALL), choices=data_sets.ALL)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=0.2, help="times the number of rows")
+    parser.add_argument("--save", action="store_true", help="replace the committed results")
+    arguments = parser.parse_args()
+
+    results = []
+    with tempfile.TemporaryDirectory(prefix="sparktf-benchmark-") as folder:
+        write_files(arguments.data, arguments.scale, folder)
+        for name in arguments.data:
+            rows = int(data_sets.ALL[name].rows * arguments.scale)
+            results += measure(name, folder, rows, arguments.rounds)
+    if arguments.save:
+        import tensorflow as tf
+
+        machine = describe_machine() | {"tensorflow": tf.__version__}
+        document = {"machine": machine, "results": results}
+        (RESULTS / "dataset.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
