@@ -24,6 +24,9 @@ class ConstantFormat extends TFRecordFileFormat {
 
   override def shortName(): String = "tfrecord-constant"
 
+  /** The row that a file's records have in common is a row. */
+  override def supportBatch(sparkSession: SparkSession, schema: StructType): Boolean = false
+
   override def prepareWrite(
       sparkSession: SparkSession,
       job: Job,

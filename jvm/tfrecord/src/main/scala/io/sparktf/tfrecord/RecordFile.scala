@@ -5,7 +5,9 @@ import java.io.{
 }
 
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FSDataInputStream, Path}
+import org.apache.hadoop.fs.{
+  FSDataInputStream, FileSystem, FilterFileSystem, Path, RawLocalFileSystem
+}
 import org.apache.hadoop.io.compress.{BZip2Codec, CompressionCodec, CompressionCodecFactory}
 
 /**
@@ -87,7 +89,8 @@ final private[tfrecord] class RecordFile(
     }
   }
 
-  private def openStream(): FSDataInputStream = path.getFileSystem(conf).open(path)
+  private def openStream(): FSDataInputStream =
+    RecordFile.within(path.getFileSystem(conf)).open(path)
 
   private def closingOnError(in: FSDataInputStream)(
       make: FSDataInputStream => RecordReader
@@ -125,6 +128,28 @@ final private[tfrecord] class RecordFile(
       if (read > 0) count += read
     }
     java.util.Arrays.copyOf(head, count)
+  }
+}
+
+private object RecordFile {
+  // The second is what Hive, where its classes are, makes of the first.
+  private val Checksummed = Set(
+    "org.apache.hadoop.fs.LocalFileSystem",
+    "org.apache.hadoop.hive.ql.io.ProxyLocalFileSystem"
+  )
+
+  /**
+   * The file system to read from. Hadoop's local one compares checksums of its own, in hidden files
+   * beside those that it wrote, which takes as long as reading the bytes; a TFRecord file has its
+   * own inside.
+   */
+  private def within(files: FileSystem): FileSystem = files match {
+    case local: FilterFileSystem if Checksummed(local.getClass.getName) =>
+      local.getRawFileSystem match {
+        case raw: RawLocalFileSystem => raw
+        case _ => files
+      }
+    case _ => files
   }
 }
 

@@ -4,6 +4,7 @@ import java.io.Closeable
 
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.util.TaskCompletionListener
 import org.slf4j.LoggerFactory
 
@@ -135,4 +136,29 @@ final private[tfrecord] class RecordCounter(records: RecordReader, same: Interna
   override protected def advance(): Boolean = records.skip()
 
   override protected def row(): InternalRow = same
+}
+
+/**
+ * The rows of a file without columns, as what they are: numbers of rows. Spark goes through a batch
+ * at once, where it would ask for each row.
+ */
+final private[tfrecord] class RowCounts(rows: RecordIterator) extends Iterator[ColumnarBatch] {
+  private[this] val batch = new ColumnarBatch(Array.empty[ColumnVector])
+
+  override def hasNext: Boolean = rows.hasNext
+
+  override def next(): ColumnarBatch = {
+    var count = 0
+    while (count < RowCounts.Largest && rows.hasNext) {
+      rows.next()
+      count += 1
+    }
+    batch.setNumRows(count)
+    batch
+  }
+}
+
+private[tfrecord] object RowCounts {
+  // As many as Spark puts into a batch of its own sources.
+  private val Largest = 4096
 }

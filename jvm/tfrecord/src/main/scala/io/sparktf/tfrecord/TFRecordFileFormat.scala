@@ -53,6 +53,10 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
     splitting.isSplitable(path, sparkSession.sessionState.conf.ignoreCorruptFiles)
   }
 
+  /** Rows without columns, as a count has them, are told by number. */
+  override def supportBatch(sparkSession: SparkSession, schema: StructType): Boolean =
+    schema.isEmpty
+
   override def inferSchema(
       sparkSession: SparkSession,
       options: Map[String, String],
@@ -107,11 +111,13 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
     val conf = sparkSession.sparkContext.broadcast(
       new SerializableConfiguration(Compression.readConf(hadoopConf))
     )
+    val inBatches = options.get(ReturningBatch).contains("true")
     file => {
       val rows = rowReaders.open(file, conf.value.value)
       // A query that stops early, or fails, leaves the iterator before its end.
       Option(TaskContext.get()).foreach(_.addTaskCompletionListener(rows.source))
-      rows
+      // Spark's own sources return batches by this name too.
+      if (inBatches) new RowCounts(rows).asInstanceOf[Iterator[InternalRow]] else rows
     }
   }
 }
@@ -126,6 +132,9 @@ class TFRecordsFileFormat extends TFRecordFileFormat {
 
 private[tfrecord] object TFRecordFileFormat {
   private val log = LoggerFactory.getLogger(classOf[TFRecordFileFormat])
+
+  /** FileFormat.OPTION_RETURNING_BATCH: Spark's answer to `supportBatch`. */
+  private val ReturningBatch = "returning_batch"
 
   /** Which files are read in splits. */
   final private class Splitting(
