@@ -1,6 +1,6 @@
 package io.sparktf.tfrecord
 
-import java.io.Closeable
+import java.io.{Closeable, IOException}
 
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
@@ -144,14 +144,23 @@ final private[tfrecord] class RecordCounter(records: RecordReader, same: Interna
  */
 final private[tfrecord] class RowCounts(rows: RecordIterator) extends Iterator[ColumnarBatch] {
   private[this] val batch = new ColumnarBatch(Array.empty[ColumnVector])
+  private[this] var failure: IOException = _
 
-  override def hasNext: Boolean = rows.hasNext
+  override def hasNext: Boolean = {
+    if (failure ne null) throw failure
+    rows.hasNext
+  }
 
   override def next(): ColumnarBatch = {
     var count = 0
-    while (count < RowCounts.Largest && rows.hasNext) {
-      rows.next()
-      count += 1
+    try
+      while (count < RowCounts.Largest && rows.hasNext) {
+        rows.next()
+        count += 1
+      }
+    catch {
+      // Spark may be told to go on with what came before the damage.
+      case e: IOException if count > 0 => failure = e
     }
     batch.setNumRows(count)
     batch
