@@ -122,8 +122,9 @@ fuzz-guided: $(PACKAGE) $(LAUNCHER) ## The same, led by what code is reached (AR
 	  $(CURDIR)/target/fuzz-corpus $(or $(ARGS),-max_total_time=60)" </dev/null
 
 .PHONY: bench
-bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark (ARGS=… for a part)
-	.venv/bin/python benchmarks/run.py $(or $(ARGS),--out benchmarks/results/spark.json)
+bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark (SPARK=3.5.9, ARGS=…)
+	$(if $(SPARK),PYTHONPATH="$(CURDIR)/.spark/$(SPARK)") .venv/bin/python benchmarks/run.py \
+	  $(or $(ARGS),--save)
 
 # Without ARGS, all of it, and the committed results are replaced.
 .PHONY: bench-jmh
@@ -131,6 +132,10 @@ bench-jmh: $(PACKAGE) $(LAUNCHER) ## Benchmarks in memory (ARGS=… goes to JMH)
 	$(SBT) 'jmh/Jmh/run $(or $(ARGS),-rf json -rff $(CURDIR)/target/jmh.json)' </dev/null
 	$(if $(ARGS),,.venv/bin/python benchmarks/summarize_jmh.py target/jmh.json \
 	  benchmarks/results/jmh.json)
+
+.PHONY: bench-dataset
+bench-dataset: $(PACKAGE) $(JARS_BUILT) ## Benchmarks of sparktf.dataset (ARGS=… for a part)
+	.venv/bin/python benchmarks/dataset.py $(or $(ARGS),--save)
 
 .PHONY: bench-scale
 bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and time (ARGS=… for a part)
