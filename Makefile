@@ -107,7 +107,6 @@ wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
 	done
 	@ls dist/*.whl
 
-# Without ARGS, all of it, and the committed results are replaced.
 .PHONY: fuzz
 fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
 	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
@@ -121,6 +120,7 @@ fuzz-guided: $(PACKAGE) $(LAUNCHER) ## The same, led by what code is reached (AR
 	  --instrumentation_includes=io.sparktf.tfrecord.** --custom_hook_includes=none \
 	  $(CURDIR)/target/fuzz-corpus $(or $(ARGS),-max_total_time=60)" </dev/null
 
+# Without ARGS, all of it, and the committed results are replaced.
 .PHONY: bench
 bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark (SPARK=3.5.9, ARGS=…)
 	$(if $(SPARK),PYTHONPATH="$(CURDIR)/.spark/$(SPARK)") .venv/bin/python benchmarks/run.py \
@@ -151,7 +151,7 @@ setup: $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## All of the set-up, without 
 .PHONY: clean
 clean: ## Removes what was built; the set-up stays
 	rm -rf target dist project/target project/project jvm/*/target \
-	  benchmarks/target benchmarks/jmh/target \
+	  benchmarks/target benchmarks/*/target \
 	  python/sparktf/jars .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
 .PHONY: distclean

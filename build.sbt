@@ -111,8 +111,8 @@ def jarsIn(folder: File): Seq[File] = {
   jars
 }
 
-// The same suites with their files in HDFS, with their files in S3, and with their tasks in the executors of a cluster;
-// and suites of their own about what a cluster loses.
+// The same suites with their files in HDFS or S3, and with their tasks in the executors of a
+// cluster; and suites of their own about what a cluster loses.
 val OnHdfs = config("on-hdfs").extend(Test)
 val OnS3 = config("on-s3").extend(Test)
 val OnCluster = config("on-cluster").extend(Test)
@@ -149,7 +149,7 @@ val localOnly = without("LocalOnly")
 
 def isFaultSuite(name: String): Boolean = name.startsWith("io.sparktf.tfrecord.faults.")
 
-/** The rows whose tests also run on HDFS, on a cluster and under faults. */
+/** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
 val elsewhere: Seq[Setting[_]] = {
   val hdfsOptions = Def.task {
     val jars = update.value.select(configurationFilter(HdfsServer.name))

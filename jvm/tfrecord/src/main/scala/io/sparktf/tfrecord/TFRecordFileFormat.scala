@@ -42,14 +42,12 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       path: Path
   ): Boolean = {
     // Spark asks for each file, and making a Hadoop configuration takes longer than reading a few.
-    val last = lastSplitting
-    val splitting =
-      if (last != null && last.options == options) last
-      else {
-        val conf = sparkSession.sessionState.newHadoopConfWithOptions(options)
-        new Splitting(options, new TFRecordOptions(options, conf), conf)
-      }
-    lastSplitting = splitting
+    var splitting = lastSplitting
+    if (splitting == null || splitting.options != options) {
+      val conf = sparkSession.sessionState.newHadoopConfWithOptions(options)
+      splitting = new Splitting(options, new TFRecordOptions(options, conf), conf)
+      lastSplitting = splitting
+    }
     splitting.isSplitable(path, sparkSession.sessionState.conf.ignoreCorruptFiles)
   }
 

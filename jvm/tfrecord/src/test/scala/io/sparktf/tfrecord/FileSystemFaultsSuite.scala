@@ -46,12 +46,6 @@ class FileSystemFaultsSuite extends TFRecordSuite {
     spark.read.format("tfrecord").schema(schema).options(options.toMap).load(file.toString)
   }
 
-  private def inSplits[T](body: => T): T =
-    withConf(
-      "spark.sql.files.maxPartitionBytes" -> "15000b",
-      "spark.sql.files.openCostInBytes" -> "0"
-    )(body)
-
   private def assertOwnError(body: => Any): Unit = {
     assertFails("the datanode is gone")(body)
     val error = intercept[Exception](body)
@@ -73,7 +67,7 @@ class FileSystemFaultsSuite extends TFRecordSuite {
           if (name.contains(".gz")) assertOwnError(found.count())
         }
         failingAt(3, errors.head())(assertOwnError(load(file, options: _*).collect()))
-        failingAt(bytes.length / 2, errors.head())(inSplits {
+        failingAt(bytes.length / 2, errors.head())(inSplits(15000) {
           assertOwnError(load(file, options: _*).collect())
         })
         assertClosed()
@@ -107,7 +101,7 @@ class FileSystemFaultsSuite extends TFRecordSuite {
 
   test("files are closed: read to the end, left early, damaged, and in splits") {
     for ((name, bytes, options) <- forms) withFile(bytes, name) { file =>
-      inSplits {
+      inSplits(15000) {
         val found = load(file, options: _*)
         assertSameRows(found, rows: _*)
         assertClosed()
@@ -124,7 +118,7 @@ class FileSystemFaultsSuite extends TFRecordSuite {
           def count(): Long =
             load(file, options :+ ("mode" -> mode): _*).where("n >= 0").count()
           def attempt(): Any = if (mode == "FAILFAST") assertFails(name)(count()) else count()
-          if (splits) inSplits(attempt()) else attempt()
+          if (splits) inSplits(15000)(attempt()) else attempt()
           assertClosed()
         }
       }

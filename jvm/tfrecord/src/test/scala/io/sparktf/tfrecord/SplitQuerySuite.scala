@@ -24,13 +24,6 @@ class SplitQuerySuite extends TFRecordSuite with Splits {
     }
   }
 
-  private def inSplits[T](length: Long)(body: => T): T =
-    withConf(
-      "spark.sql.files.maxPartitionBytes" -> s"${length}b",
-      "spark.sql.files.openCostInBytes" -> "0",
-      "spark.sql.files.minPartitionNum" -> "1"
-    )(body)
-
   private def partitions(frame: DataFrame): Int = frame.rdd.getNumPartitions
 
   private def withRows(options: (String, String)*)(check: File => Unit): Unit =

@@ -102,6 +102,14 @@ trait TFRecordSuite extends AnyFunSuite {
       }
   }
 
+  /** Lets Spark read files in splits of `length` bytes. */
+  protected def inSplits[T](length: Long)(body: => T): T =
+    withConf(
+      "spark.sql.files.maxPartitionBytes" -> s"${length}b",
+      "spark.sql.files.openCostInBytes" -> "0",
+      "spark.sql.files.minPartitionNum" -> "1"
+    )(body)
+
   /** `count` draws, always the same unless `-Dsparktf.test.seed` says otherwise. */
   protected def draw[T](count: Int, gen: Gen[T]): Vector[T] =
     Gen.containerOfN[Vector, T](count, gen)
