@@ -177,12 +177,6 @@ class FileSourceSuite extends TFRecordSuite {
     }
   }
 
-  private def withSplits(bytes: String)(body: => Unit): Unit =
-    withConf(
-      "spark.sql.files.maxPartitionBytes" -> bytes,
-      "spark.sql.files.openCostInBytes" -> "1"
-    )(body)
-
   test("a file larger than a split is read once, with other TFRecord files inside its records") {
     withTempDir { folder =>
       val inner = framed((0 until 40).map(i => example("id" -> int64s(i.toLong)).toByteArray))
@@ -192,8 +186,8 @@ class FileSourceSuite extends TFRecordSuite {
       writeExamples(new File(folder, "data.tfrecord"), nested: _*)
       // Frames only, from the first byte of the payload on.
       val bare = (0 until 200).map(i => if (i % 2 == 0) inner else nested(i).toByteArray)
-      for (size <- Seq("1000", "4097", "100000")) {
-        withSplits(size) {
+      for (size <- Seq(1000L, 4097L, 100000L)) {
+        inSplits(size) {
           val found = read(folder, "id BIGINT, raw BINARY")
           assert(found.select("id").collect().map(_.getLong(0)).sorted.toSeq == (0L until 300L))
           assert(found.count() == 300)
@@ -206,7 +200,7 @@ class FileSourceSuite extends TFRecordSuite {
         }
       }
       writeFile(new File(folder, "bare/data.tfrecord"), framed(bare))
-      withSplits("3000") {
+      inSplits(3000) {
         assert(read(new File(folder, "bare"), "none FLOAT").count() == 200)
       }
     }

@@ -61,10 +61,7 @@ class MetadataSuite extends TableSuite {
       val messages = (0 until 200).map(i => example("id" -> int64s(1000L + i), "s" -> strings("s")))
       val file = writeExamples(new File(folder, "a.tfrecord"), messages: _*)
       val recordSize = file.length / 200
-      withConf(
-        "spark.sql.files.maxPartitionBytes" -> "700",
-        "spark.sql.files.openCostInBytes" -> "1"
-      ) {
+      inSplits(700) {
         val found = read(folder, "id BIGINT").selectExpr(
           "id - 1000",
           "_metadata.file_block_start",

@@ -159,7 +159,7 @@ class OpenFilesSuite extends TFRecordSuite {
           // Hadoop's checksummed local files stay open themselves where closing them fails.
           assertFails("No space left on device") {
             write(
-              spark.range(0, rows, 1, 1).selectExpr(noise),
+              spark.range(0, rows, 1, 1).selectExpr(SmallDisk.Noise),
               new File(disk, s"$compression$rows"),
               "compression" -> compression,
               "fs.file.impl" -> "org.apache.hadoop.fs.RawLocalFileSystem",
@@ -182,10 +182,6 @@ object OpenFilesSuite {
     "data.tfrecord.gz" -> gzip,
     "data.tfrecord.deflate" -> zlib
   )
-
-  /** A kilobyte a row that no compression makes much smaller than half. */
-  private val noise =
-    "array_join(transform(sequence(1, 16), i -> sha2(concat(id, '-', i), 256)), '') AS text"
 
   /** How many descriptors of this process are of files below the folder. */
   private def openBelow(folder: String): Int =

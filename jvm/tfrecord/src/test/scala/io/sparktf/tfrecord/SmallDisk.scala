@@ -13,6 +13,10 @@ final class SmallDisk private (keeper: ChildProcess) {
 }
 
 object SmallDisk {
+
+  /** A kilobyte for each row's `id` that no compression makes smaller than half, as a column. */
+  val Noise = "array_join(transform(sequence(1, 16), i -> sha2(concat(id, '-', i), 256)), '')"
+
   // The shell takes the disk away when its standard input ends, be it with this JVM.
   private val script =
     """mount -t tmpfs -o "size=$2" tmpfs "$1" || { echo refused; exit 1; }

@@ -4,6 +4,8 @@ import org.apache.spark.TaskContext
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.functions.{col, udf}
 
+import io.sparktf.tfrecord.SmallDisk
+
 /**
  * A column that is what it was, but for the task that comes to a certain row: there it says who it
  * is, and does what the test wants of it.
@@ -12,10 +14,7 @@ object Gate {
 
   /** Rows of `id` and a kilobyte that no compression makes much smaller, in `tasks` tasks. */
   def rows(spark: SparkSession, from: Long, until: Long, tasks: Int): DataFrame =
-    spark.range(from, until, 1, tasks).selectExpr(
-      "id",
-      "array_join(transform(sequence(1, 16), i -> sha2(concat(id, '-', i), 256)), '') AS text"
-    )
+    spark.range(from, until, 1, tasks).selectExpr("id", s"${SmallDisk.Noise} AS text")
 
   /** At the row `id`, on its first attempt, a task raises `reached` and waits for `go`. */
   def holding(rows: DataFrame, id: Long, signals: Signals): DataFrame =
