@@ -130,8 +130,7 @@ bench: $(PACKAGE) $(JARS_BUILT) $(REFERENCES_BUILT) ## Benchmarks through Spark 
 .PHONY: bench-jmh
 bench-jmh: $(PACKAGE) $(LAUNCHER) ## Benchmarks in memory (ARGS=… goes to JMH)
 	$(SBT) 'jmh/Jmh/run $(or $(ARGS),-rf json -rff $(CURDIR)/target/jmh.json)' </dev/null
-	$(if $(ARGS),,.venv/bin/python benchmarks/summarize_jmh.py target/jmh.json \
-	  benchmarks/results/jmh.json)
+	$(if $(ARGS),,.venv/bin/python benchmarks/summarize_jmh.py target/jmh.json)
 
 .PHONY: bench-dataset
 bench-dataset: $(PACKAGE) $(JARS_BUILT) ## Benchmarks of sparktf.dataset (ARGS=… for a part)
@@ -139,7 +138,7 @@ bench-dataset: $(PACKAGE) $(JARS_BUILT) ## Benchmarks of sparktf.dataset (ARGS=�
 
 .PHONY: bench-scale
 bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and time (ARGS=… for a part)
-	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--out benchmarks/results/scale.json)
+	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--save)
 
 .PHONY: sbt
 sbt: $(LAUNCHER) ## sbt, as a shell or with CMD="testSpark42"

@@ -11,7 +11,6 @@ know how to write for these files with tf.data alone, of several, each with what
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -20,14 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import data_sets
-from machine import describe_machine
+from machine import save
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-RESULTS = Path(__file__).resolve().parent / "results"
 
 FILES = 8
 
@@ -197,9 +194,7 @@ def main() -> None:
     if arguments.save:
         import tensorflow as tf
 
-        machine = describe_machine() | {"tensorflow": tf.__version__}
-        document = {"machine": machine, "results": results}
-        (RESULTS / "dataset.json").write_text(json.dumps(document, indent=1) + "\n")
+        save("dataset", results, tensorflow=tf.__version__)
 
 
 if __name__ == "__main__":

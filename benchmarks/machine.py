@@ -1,8 +1,17 @@
-"""What a figure must be read beside: the machine that it was measured on."""
+"""The committed results, and what a figure must be read beside: where it was measured."""
 
+import json
 import os
 import platform
 from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def save(name: str, results: list[dict[str, object]], **versions: str) -> None:
+    """Replaces the results of that name; `versions` are of what was measured."""
+    document = {"machine": describe_machine() | versions, "results": results}
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 def describe_machine() -> dict[str, object]:

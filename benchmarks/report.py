@@ -12,10 +12,9 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+from machine import RESULTS
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
-
-RESULTS = Path(__file__).resolve().parent / "results"
 
 LABELS = {
     "write": "write",

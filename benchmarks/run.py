@@ -13,7 +13,6 @@ with constants in the place of its decoder and encoder, and "floor", the bare wo
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -26,7 +25,7 @@ from typing import Protocol
 import data_sets
 import pyspark
 from data_sets import DataSet
-from machine import describe_machine
+from machine import save
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -276,10 +275,7 @@ def main() -> None:
         spark.stop()
     if arguments.save:
         version = ".".join(pyspark.__version__.split(".")[:2])
-        machine = describe_machine() | {"spark": pyspark.__version__, "java": java}
-        document = {"machine": machine, "results": results}
-        out = ROOT / "benchmarks" / "results" / f"spark-{version}.json"
-        out.write_text(json.dumps(document, indent=1) + "\n")
+        save(f"spark-{version}", results, spark=pyspark.__version__, java=java)
 
 
 if __name__ == "__main__":

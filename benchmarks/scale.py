@@ -1,6 +1,6 @@
 """Reads and writes what is large: records, files, tables, and their numbers. Peak memory and time.
 
-    .venv/bin/python benchmarks/scale.py --out benchmarks/results/scale.json
+    .venv/bin/python benchmarks/scale.py --save
 
 Each case runs in a JVM of its own, `local[2]`, with a heap of 1 GiB. What only reads has its files
 from TensorFlow, so that no write counts. Memory is the peak of the JVM's resident set (VmHWM of
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import describe_machine
+from machine import save
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -327,7 +327,7 @@ def main() -> None:
     parser.add_argument("--only", help="cases whose name has this in it")
     parser.add_argument("--scale", type=float, default=1.0, help="times the size of the files")
     parser.add_argument("--folder", type=Path, help="for the files; needs 25 GB")
-    parser.add_argument("--out", type=Path, help="a JSON file for the results")
+    parser.add_argument("--save", action="store_true", help="replace the committed results")
     parser.add_argument("--make", help=argparse.SUPPRESS)
     parser.add_argument("--run", help=argparse.SUPPRESS)
     parser.add_argument("--heap", help=argparse.SUPPRESS)
@@ -348,12 +348,10 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(table(results))
-    if arguments.out:
+    if arguments.save:
         import pyspark
 
-        machine = describe_machine() | {"spark": pyspark.__version__}
-        document = {"machine": machine, "results": results}
-        arguments.out.write_text(json.dumps(document, indent=1) + "\n")
+        save("scale", results, spark=pyspark.__version__)
 
 
 if __name__ == "__main__":

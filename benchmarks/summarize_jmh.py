@@ -1,18 +1,17 @@
 """Boils JMH's JSON down to what is worth keeping: a score and its error for each benchmark.
 
-python benchmarks/summarize_jmh.py target/jmh.json benchmarks/results/jmh.json
+python benchmarks/summarize_jmh.py target/jmh.json
 """
 
 import json
 import sys
 from pathlib import Path
 
-from machine import describe_machine
+from machine import save
 
 
 def main() -> None:
-    source, target = map(Path, sys.argv[1:])
-    runs = json.loads(source.read_text())
+    runs = json.loads(Path(sys.argv[1]).read_text())
     results = []
     for run in runs:
         group, name = run["benchmark"].split(".")[-2:]
@@ -26,8 +25,7 @@ def main() -> None:
                 "error": round(metric["scoreError"], 1),
             }
         )
-    machine = describe_machine() | {"java": f"{runs[0]['vmName']} {runs[0]['vmVersion']}"}
-    target.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    save("jmh", results, java=f"{runs[0]['vmName']} {runs[0]['vmVersion']}")
 
 
 if __name__ == "__main__":
