@@ -44,12 +44,12 @@ final private[tfrecord] class FeatureMapTokenizer(names: FeatureNames) {
     // record, and what was read there cannot pass the comparison that follows.
     var name = names.start
     while (pos < mapEnd) {
-      if (bytes(pos) != Field1) return false
-      pos += 1
-      length = bytes(pos).toInt
-      pos += 1
-      if (length < 0) {
-        val read = readLength(bytes, pos - 1, mapEnd)
+      val head = loadInt(bytes, pos)
+      if ((head & 0x80ff) == Field1) { // its tag, and a length of one byte
+        length = head >>> 8 & 0x7f
+        pos += 2
+      } else {
+        val read = readDelimited(bytes, pos, mapEnd, Field1)
         if (read < 0) return false
         length = read.toInt
         pos = (read >>> 32).toInt
@@ -87,10 +87,16 @@ final private[tfrecord] class FeatureMapTokenizer(names: FeatureNames) {
 
   private def accept(name: Name, start: Int, end: Int): Unit = {
     val column = name.column
-    if (column >= starts.length) grow(column)
-    if (names.ignoreCase && column >= numColumns) acceptOtherCase(name, column - numColumns)
+    if (column >= numColumns) acceptOther(name)
     starts(column) = start
     ends(column) = end
+  }
+
+  /** A name that was collected or differs from its column's in case. */
+  private def acceptOther(name: Name): Unit = {
+    val column = name.column
+    if (column >= starts.length) grow(column)
+    if (names.ignoreCase) acceptOtherCase(name, column - numColumns)
   }
 
   private def acceptOtherCase(name: Name, column: Int): Unit = {

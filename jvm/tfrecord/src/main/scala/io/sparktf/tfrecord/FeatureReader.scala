@@ -26,6 +26,8 @@ final private[tfrecord] class FeatureReader(
     types: Array[FeatureType],
     row: RowBuilder
 ) {
+  import FeatureReader.{ShortEnd, ShortHead}
+
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
   private[this] val kinds = types.map(_.kind)
@@ -35,6 +37,25 @@ final private[tfrecord] class FeatureReader(
   var strict: Boolean = false
 
   def read(field: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
+    val size = end - start
+    val kind = kinds(field)
+    // What most features are, a list of one value or few: its two tags and two lengths at once.
+    if (
+      size > ShortHead && size < ShortEnd &&
+      loadInt(bytes, start) ==
+        (kind | (size - 2) << 8 | Field1 << 16 | (size - ShortHead) << 24)
+    ) {
+      if (kind == Int64List) return readInt64List(field, bytes, start + ShortHead, end)
+      if (kind == FloatList) return readFloatList(field, bytes, start + ShortHead, end)
+      if (!repeated(field)) {
+        row.setBytes(field, bytes, start + ShortHead, size - ShortHead)
+        return true
+      }
+    }
+    readAny(field, bytes, start, end)
+  }
+
+  private def readAny(field: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
     if (start == end) {
       row.setNull(field)
       return true
@@ -64,18 +85,21 @@ final private[tfrecord] class FeatureReader(
       pos = (read >>> 32).toInt
     }
     if (length != end - pos) return false
-    if (kinds(field) == Int64List) {
-      if (repeated(field)) readInt64s(field, bytes, pos, end)
-      else if (pos == end) readEmpty(field)
-      else readInt64(field, bytes, pos, end)
-    } else {
-      if ((end - pos & 3) != 0) false
-      else if (repeated(field)) readFloats(field, bytes, pos, end)
-      else if (elements(field) == VectorElement) arrays.readVector(field, bytes, pos, end)
-      else if (pos == end) readEmpty(field)
-      else readFloat(field, bytes, pos, end)
-    }
+    if (kinds(field) == Int64List) readInt64List(field, bytes, pos, end)
+    else readFloatList(field, bytes, pos, end)
   }
+
+  private def readInt64List(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean =
+    if (repeated(field)) readInt64s(field, bytes, pos, end)
+    else if (pos == end) readEmpty(field)
+    else readInt64(field, bytes, pos, end)
+
+  private def readFloatList(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean =
+    if ((end - pos & 3) != 0) false
+    else if (repeated(field)) readFloats(field, bytes, pos, end)
+    else if (elements(field) == VectorElement) arrays.readVector(field, bytes, pos, end)
+    else if (pos == end) readEmpty(field)
+    else readFloat(field, bytes, pos, end)
 
   def isArray(field: Int): Boolean = repeated(field)
 
@@ -205,6 +229,11 @@ final private[tfrecord] class FeatureReader(
 }
 
 private[tfrecord] object FeatureReader {
+  // A Feature's tag and length and its list's, where each length takes one byte: the Feature has
+  // then fewer than 2 + 128 bytes.
+  final private val ShortHead = 4
+  final private val ShortEnd = 130
+
   def sizeOf(element: Int): Int = element match {
     case BooleanElement | ByteElement => 1
     case ShortElement => 2
