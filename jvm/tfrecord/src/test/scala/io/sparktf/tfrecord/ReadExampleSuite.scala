@@ -62,6 +62,18 @@ class ReadExampleSuite extends TFRecordSuite {
     assert(readAs("ARRAY<DOUBLE>", floats(all: _*)) == shows(all.map(_.toDouble)))
   }
 
+  test("lists of every length, also where their lengths take one byte more") {
+    // 128 bytes and 16,384 do, each of the list, the feature, and the map entry around them.
+    val counts = (0 to 140) ++ (16370 to 16390)
+    val texts = counts.map(n => "x" * n)
+    assert(readAs("STRING", texts.map(t => strings(t)): _*) == shows(texts: _*))
+    assert(readAs("ARRAY<STRING>", texts.map(t => strings(t)): _*) == shows(texts.map(Seq(_)): _*))
+    val numbers = counts.map(n => Vector.tabulate(n)(i => (i % 100).toLong))
+    assert(readAs("ARRAY<BIGINT>", numbers.map(n => int64s(n: _*)): _*) == shows(numbers: _*))
+    val fractions = counts.map(n => Vector.tabulate(n)(i => i / 2f))
+    assert(readAs("ARRAY<FLOAT>", fractions.map(n => floats(n: _*)): _*) == shows(fractions: _*))
+  }
+
   test("decimals have their column's precision and scale") {
     def decimal(text: String): BigDecimal = new BigDecimal(text)
     assert(readAs("DECIMAL(4,2)", floats(12.5f), floats(-99.75f), floats(0f), floats(-0f)) ==
