@@ -67,12 +67,16 @@ final private[tfrecord] class FeatureNames(
    */
   def find(bytes: Array[Byte], pos: Int, end: Int): Name = {
     if (pos >= end || bytes(pos) != Field1) return null
-    val length = readLength(bytes, pos + 1, end)
-    if (length < 0) return null
-    val keyLength = length.toInt
-    val key = (length >>> 32).toInt
-    if (keyLength >= end - key || key - pos - 1 != varintSize(keyLength)) return null
-    if (bytes(key + keyLength) != Field2) return null
+    var keyLength = bytes(pos + 1).toInt
+    var key = pos + 2
+    if (keyLength < 0) { // takes more than one byte
+      val length = readLength(bytes, pos + 1, end)
+      if (length < 0) return null
+      keyLength = length.toInt
+      key = (length >>> 32).toInt
+      if (key - pos - 1 != varintSize(keyLength)) return null
+    }
+    if (keyLength >= end - key || bytes(key + keyLength) != Field2) return null
     var slot = hash(bytes, key, keyLength) & (table.length - 1)
     while (table(slot) ne null) {
       if (table(slot).matches(bytes, pos, end)) return table(slot)
@@ -136,13 +140,12 @@ final private[tfrecord] class FeatureNames(
   }
 
   private def hash(bytes: Array[Byte], pos: Int, length: Int): Int = {
-    var h = length ^ HashSeed
-    var i = 0
-    while (i + 8 <= length) {
-      h = mix(h ^ load(bytes, pos + i))
+    var h = mix(length ^ HashSeed ^ (load(bytes, pos) & maskOf(length)))
+    var i = 8
+    while (i < length) {
+      h = mix(h ^ (load(bytes, pos + i) & maskOf(length - i)))
       i += 8
     }
-    if (i < length) h = mix(h ^ (load(bytes, pos + i) & (-1L >>> (64 - 8 * (length - i)))))
     (h * HashFactor >>> 32).toInt
   }
 
@@ -170,6 +173,10 @@ private[tfrecord] object FeatureNames {
 
   /** Follows a name of which nothing is known yet. */
   private val nothing: Name = new NeverMatching
+
+  /** Lets as many bytes of a word pass. */
+  private def maskOf(bytes: Int): Long =
+    if (bytes >= 8) -1L else if (bytes <= 0) 0L else -1L >>> (64 - 8 * bytes)
 
   /**
    * A feature's name, held as the bytes that stand before the feature in a map entry: the key's
@@ -220,9 +227,6 @@ private[tfrecord] object FeatureNames {
       }
       true
     }
-
-    private def maskOf(bytesLeft: Int): Long =
-      if (bytesLeft >= 8) -1L else if (bytesLeft <= 0) 0L else -1L >>> (64 - 8 * bytesLeft)
   }
 
   /** A name that is nobody's and is found in no entry. */
