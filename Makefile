@@ -136,6 +136,10 @@ bench-jmh: $(PACKAGE) $(LAUNCHER) ## Benchmarks in memory (ARGS=… goes to JMH)
 bench-dataset: $(PACKAGE) $(JARS_BUILT) ## Benchmarks of sparktf.dataset (ARGS=… for a part)
 	.venv/bin/python benchmarks/dataset.py $(or $(ARGS),--save)
 
+.PHONY: bench-growth
+bench-growth: $(PACKAGE) $(JARS_BUILT) ## How the cost of reading grows (ARGS=… for a part)
+	.venv/bin/python benchmarks/growth.py $(or $(ARGS),--save)
+
 .PHONY: bench-scale
 bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and time (ARGS=… for a part)
 	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--save)
