@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,9 @@ import pytest
 # Before TensorFlow and pyspark are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+# The optimizing compiler only holds up the JVMs of these tests, most of which soon end.
+for _jvm in ("SPARK_LAUNCHER_OPTS", "SPARK_SUBMIT_OPTS"):
+    os.environ.setdefault(_jvm, "-XX:TieredStopAtLevel=1")
 
 Record = Mapping[str, Any]
 
@@ -36,6 +42,55 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Spark Connect server, in a process of its own, that knows nothing of the
+    data source."""
+    from sparktf import _spark_submit
+
+    for module in ("grpc", "grpc_status", "google.rpc"):
+        pytest.importorskip(module)
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    spark_home = _spark_submit.spark_home()
+    settings = {
+        "spark.connect.grpc.binding.port": port,
+        "spark.sql.warehouse.dir": folder / "warehouse",
+        "spark.sql.shuffle.partitions": 2,
+        "spark.ui.enabled": "false",
+    }
+    command = [
+        str(spark_home / "bin" / "spark-submit"),
+        *("--master", "local[2]"),
+        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
+        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
+    ]
+    given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable}
+    env = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    log = folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, cwd=folder, env=env | given, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while not _listens(port):
+            text = log.read_text()[-3000:]
+            assert process.poll() is None and time.monotonic() < deadline, text
+            time.sleep(0.1)
+        yield f"sc://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,5 @@
 """The data source through Spark Connect, on a server in a process of its own."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,62 +16,16 @@ ROWS = [(i, f"name {i}" if i % 3 else None, [i / 2] * (i % 4), i % 2) for i in r
 SCHEMA = "id BIGINT, name STRING, l ARRAY<FLOAT>, part INT"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of a server that knows nothing of the data source."""
-    for module in ("grpc", "grpc_status", "google.rpc"):
-        pytest.importorskip(module)
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    spark_home = _spark_submit.spark_home()
-    settings = {
-        "spark.connect.grpc.binding.port": port,
-        "spark.sql.warehouse.dir": folder / "warehouse",
-        "spark.sql.shuffle.partitions": 2,
-        "spark.ui.enabled": "false",
-    }
-    command = [
-        str(spark_home / "bin" / "spark-submit"),
-        *("--master", "local[2]"),
-        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
-        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
-    ]
-    given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable}
-    env = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
-    log = folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=env | given, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not _listens(port):
-            text = log.read_text()[-3000:]
-            assert process.poll() is None and time.monotonic() < deadline, text
-            time.sleep(0.1)
-        yield f"sc://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _listens(port):
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _connect(server):
+def _connect(connect_server):
     from pyspark.sql.connect.session import SparkSession
 
     # Not by pyspark.sql's builder, which refuses a process that has a classic session too.
-    return SparkSession.builder.remote(server).create()
+    return SparkSession.builder.remote(connect_server).create()
 
 
 @pytest.fixture(scope="module")
-def session(server):
-    spark = _connect(server)
+def session(connect_server):
+    spark = _connect(connect_server)
     sparktf.register(spark)
     yield spark
     spark.stop()
@@ -225,8 +174,8 @@ def test_errors_reach_the_client_with_file_and_column(session, saved, tmp_path):
         wrong.write.format("tfrecord").save(str(tmp_path / "out"))
 
 
-def test_each_session_of_a_server_registers_for_itself(server, session, saved):
-    other = _connect(server)
+def test_each_session_of_a_server_registers_for_itself(connect_server, session, saved):
+    other = _connect(connect_server)
     try:
         with pytest.raises(Exception, match="DATA_SOURCE_NOT_FOUND"):
             other.read.format("tfrecord").load(saved).collect()

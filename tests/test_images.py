@@ -376,8 +376,8 @@ CONNECT = """
 import sys
 from pyspark.sql import SparkSession
 import sparktf
-spark = SparkSession.builder.remote("local[2]").getOrCreate()
-df = sparktf.images.to_features(sparktf.images.read_folder(spark, sys.argv[1], (2, 3)), scale=1.0)
+spark = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
+df = sparktf.images.to_features(sparktf.images.read_folder(spark, sys.argv[2], (2, 3)), scale=1.0)
 for row in df.orderBy("path").collect():
     print(type(df).__module__, row.label, row.label_name, list(row.image), row.pixels)
 """
@@ -387,14 +387,12 @@ for row in df.orderBy("path").collect():
     not any(Path(pyspark.__file__).parent.glob("jars/spark-connect_*.jar")),
     reason="Spark 3.5 brings no Connect server along",
 )
-def test_spark_connect_works_alike(tmp_path):
-    pytest.importorskip("grpc_status", reason="Spark Connect needs grpcio-status")
+def test_spark_connect_works_alike(tmp_path, connect_server):
     save(tmp_path / "cat" / "1.png", Image.new("L", (5, 5), 7))
     save(tmp_path / "dög" / "1.png", Image.new("L", (5, 5), 9))
-    command = [sys.executable, "-c", CONNECT, str(tmp_path)]
-    # With SPARK_TESTING pyspark gives the server a free port, so that runs do not meet.
-    env = os.environ | {"SPARK_TESTING": "1"}
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=env)
+    # In a process of its own, for one that has a classic session too has its functions.
+    command = [sys.executable, "-c", CONNECT, connect_server, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr[-4000:]
     module = "pyspark.sql.connect.dataframe"
     assert run.stdout.splitlines() == [

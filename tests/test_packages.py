@@ -107,8 +107,10 @@ def _environment(folder, spark_home, out):
     given = {
         "SPARK_HOME": str(spark_home),
         "SPARK_SUBMIT_OPTS": " ".join(
-            # Three short programs, which the optimizing compiler only holds up.
-            ["-XX:TieredStopAtLevel=1", *(f"-D{name}={value}" for name, value in options.items())]
+            [
+                os.environ["SPARK_SUBMIT_OPTS"],
+                *(f"-D{key}={value}" for key, value in options.items()),
+            ]
         ),
         "PYSPARK_PYTHON": sys.executable,
         "OUT": str(out),

@@ -1,6 +1,7 @@
 """The quickstart as a user runs it, and what it leaves, judged without its own code."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,13 +141,25 @@ def draw_shapes(folder: Path, count: int) -> None:
             image.save(folder / name / f"bar {number}.{suffix}")
 
 
-def test_a_folder_of_ones_own(tmp_path):
-    shapes, output = tmp_path / "my shapes", tmp_path / "out"
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder of one's own, what the quickstart has made of it, and what it said."""
+    folder = tmp_path_factory.mktemp("own")
+    shapes, output = folder / "my shapes", folder / "out"
     draw_shapes(shapes, 52)
     (shapes / "stehend" / "broken.png").write_text("no image")
-    arguments = ["--images", shapes, "--output", output, "--epochs", 6, "--size", 20]
-    run = quickstart(tmp_path, *arguments)
+    return shapes, output, quickstart_of_shapes(shapes, output, epochs=6)
+
+
+def quickstart_of_shapes(shapes, output, epochs):
+    arguments = ["--images", shapes, "--output", output, "--epochs", epochs, "--size", 20]
+    run = quickstart(output.parent, *arguments)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
+    return run
+
+
+def test_a_folder_of_ones_own(own):
+    shapes, output, run = own
     assert run.stderr == ""
     assert f"left out, as Pillow cannot read it: file:{shapes}/stehend/broken.png" in run.stdout
     assert "große Balken" in run.stdout
@@ -157,15 +170,15 @@ def test_a_folder_of_ones_own(tmp_path):
     assert np.sum(metrics["confusion_matrix"], axis=1).tolist() == [10, 10]
     assert metrics["accuracy"] >= 0.9  # lying or standing is easy to see
     check_picture(output)
-    test_files = {file_of(e) for e in records(output / "tfrecord" / "split=test")}
 
-    # Again into the same folder, from a copy of the images elsewhere: the same split.
+
+@on_one_spark
+def test_a_copy_of_the_images_elsewhere_is_split_alike_into_the_same_folder(own, tmp_path):
+    shapes, output, _ = own
+    test_files = {file_of(e) for e in records(output / "tfrecord" / "split=test")}
     moved = tmp_path / "elsewhere"
-    shapes.rename(moved)
-    arguments[1] = moved
-    arguments[5] = 1
-    run = quickstart(tmp_path, *arguments)
-    assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
+    shutil.copytree(shapes, moved)
+    quickstart_of_shapes(moved, output, epochs=1)
     again = {file_of(e) for e in records(output / "tfrecord" / "split=test")}
     assert {path.replace(str(moved), str(shapes)) for path in again} == test_files
     assert len(records(output / "tfrecord")) == 104
@@ -193,6 +206,7 @@ def test_a_folder_that_cannot_be_learnt_is_refused(tmp_path, classes, message):
     assert run.stderr.count("\n") == 1
 
 
+@on_one_spark
 def test_a_folder_of_other_files_is_left_alone(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "tfrecord").write_text("mine")
@@ -202,6 +216,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
     assert [path.name for path in (tmp_path / "precious").iterdir()] == ["tfrecord"]
 
 
+@on_one_spark
 def test_a_mistyped_command_says_what_is_wrong(tmp_path):
     run = quickstart(tmp_path, "--images", "absent")
     assert run.returncode == 2
