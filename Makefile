@@ -58,22 +58,48 @@ help: ## This list
 quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to a trained network (IMAGES=DIR: your own)
 	.venv/bin/python examples/quickstart.py $(if $(IMAGES),--images "$(IMAGES)") $(ARGS)
 
+# How many of the tests' processes run side by side. One keeps little more than a core busy, and
+# takes up to 3 GiB.
+TESTS_AT_A_TIME ?= 2
+SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
+
 # Everything runs, so that one go shows all failures; what has failed is named at the end.
-# sparktf.dataset has no Spark in it, so one run of its tests does for all Sparks.
 .PHONY: test
-test: lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## Format, lint, types, tests on every Spark
-	@failed=(); \
-	$(SBT) jars formatCheck publishM2 testAll </dev/null || failed+=(sbt); \
-	echo '== Python tests on the Spark of .venv'; \
-	.venv/bin/python -m pytest $(ARGS) || failed+=(pytest); \
-	for spark in $(SPARKS); do \
-	  echo "== Python tests on Spark $$spark"; \
-	  PYTHONPATH="$(CURDIR)/.spark/$$spark" .venv/bin/python -m pytest \
-	    --ignore-glob='*/test_dataset*' $(ARGS) || failed+=("pytest on $$spark"); \
-	done; \
-	if (($${#failed[@]})); then \
-	  echo "make test: failed: $$(IFS=,; echo "$${failed[*]}")" >&2; exit 1; \
-	fi
+test: ## Format, lint, types, tests on every Spark
+	@$(SIDE_BY_SIDE) lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED)
+	@rm -rf target/tests && mkdir -p target/tests/sbt
+	$(SBT) jars publishM2 Test/compile runFiles formatCheck </dev/null || \
+	  touch target/tests/sbt/failed
+	@$(SIDE_BY_SIDE) all-tests
+	@failed=$$(cd target/tests && ls -d */failed 2>/dev/null | sed 's|/failed||' | paste -sd ' '); \
+	if [ -n "$$failed" ]; then echo "make test: failed: $$failed" >&2; exit 1; fi
+
+# sbt writes the first ones' names into target/tests.
+SCALA_TESTS := $(patsubst target/tests/%/run,%,$(wildcard target/tests/*/run))
+PYTHON_TESTS := $(SPARKS:%=python-spark-%)
+
+.PHONY: all-tests python-tests $(SCALA_TESTS) $(PYTHON_TESTS)
+all-tests: python-tests $(SCALA_TESTS) $(PYTHON_TESTS)
+
+# $(call tested,name,command): what it said, all in one when it has ended.
+define tested
+@mkdir -p target/tests/$(1); echo "== $(1) begins"; end=passed; \
+  { $(2); } >target/tests/$(1)/log 2>&1 </dev/null || \
+    { end=failed; touch target/tests/$(1)/failed; }; \
+  { echo "== $(1)"; cat target/tests/$(1)/log; \
+    echo "== $(1) has $$end in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"; }
+endef
+
+$(SCALA_TESTS):
+	$(call tested,$@,cd target/tests/$@ && java @run)
+
+python-tests:
+	$(call tested,$@,.venv/bin/python -m pytest $(ARGS))
+
+# sparktf.dataset has no Spark in it, so one run of its tests does for all Sparks.
+$(PYTHON_TESTS): python-spark-%:
+	$(call tested,$@,PYTHONPATH="$(CURDIR)/.spark/$*" .venv/bin/python -m pytest \
+	  --ignore-glob='*/test_dataset*' $(ARGS))
 
 .PHONY: lint
 lint: $(PACKAGE) ## Python: format, lint and types, checked only

@@ -142,12 +142,33 @@ val s3Client = Seq(
   "software.amazon.awssdk" % module % "2.35.4" excludeAll ExclusionRule("io.netty")
 }
 
-val scalaTestReport = Tests.Argument(TestFrameworks.ScalaTest, "-oDSI")
+val report = "-oDSI"
+val scalaTestReport = Tests.Argument(TestFrameworks.ScalaTest, report)
 def without(tag: String) =
   Tests.Argument(TestFrameworks.ScalaTest, "-l", s"io.sparktf.tfrecord.$tag")
 val localOnly = without("LocalOnly")
+val formatOnly = without("FormatOnly")
+
+val runFile = taskKey[Unit]("Writes target/tests/NAME/run, with which `java @…` runs these tests")
+
+/** The same suites with the same options as those of sbt's own `test`, in the scope it is set in. */
+def runFileOf(name: String): Setting[_] = runFile := {
+  val folder = file("target/tests").getAbsoluteFile / name
+  val filters = testOptions.value.collect { case Tests.Filter(accepts) => accepts }
+  val suites = definedTests.value.map(_.name).filter(suite => filters.forall(_(suite))).sorted
+  val arguments = testOptions.value.collect { case Tests.Argument(_, some) => some }.flatten
+  val words = javaOptions.value ++
+    Seq("-cp", fullClasspath.value.files.mkString(java.io.File.pathSeparator)) ++
+    Seq("org.scalatest.tools.Runner", "-u", s"$folder/reports") ++
+    arguments.map(argument => if (argument == report) report + "W" else argument) ++ // no colours
+    suites.flatMap(Seq("-s", _))
+  IO.writeLines(folder / "run", words.map(word => "\"" + word.replace("\\", "\\\\") + "\""))
+}
 
 def isFaultSuite(name: String): Boolean = name.startsWith("io.sparktf.tfrecord.faults.")
+
+/** Without the optimizing compiler: most of what these tests run, they run a few times. */
+val startsFast = Seq("-XX:TieredStopAtLevel=1")
 
 /** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
 val elsewhere: Seq[Setting[_]] = {
@@ -161,10 +182,13 @@ val elsewhere: Seq[Setting[_]] = {
   // By another way than the JVM's options, so that a suite notices when those do not arrive.
   def told(where: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-Don=$where")
   def tests(where: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
-    inConfig(where)(Defaults.testTasks ++ settings :+ {
-      // Left to itself it would be that of Test, with the options of Test.
-      forkOptions := (Test / forkOptions).value.withRunJVMOptions(javaOptions.value.toVector)
-    })
+    inConfig(where)(
+      Defaults.testTasks ++ Seq(javaOptions ++= startsFast) ++ settings ++ Seq(
+        // Left to itself it would be that of Test, with the options of Test.
+        forkOptions := (Test / forkOptions).value.withRunJVMOptions(javaOptions.value.toVector),
+        runFileOf(s"spark42-${where.name}")
+      )
+    )
   Seq(
     libraryDependencies ++= hdfsServer.map(_ % HdfsServer) ++ s3Client.map(_ % S3Client)
   ) ++
@@ -202,7 +226,8 @@ def sparkTests(
     spark: String,
     scala: String,
     sparkJars: Option[File],
-    compiler: Seq[String] = Seq("-XX:TieredStopAtLevel=1")
+    compiler: Seq[String] = startsFast,
+    skipped: Seq[Tests.Argument] = Nil
 ): Project = {
   val sparkFromMaven = "org.apache.spark" %% "spark-sql" % spark % Test
   Project(id, file(s"jvm/tfrecord/target/$id"))
@@ -237,22 +262,28 @@ def sparkTests(
       Test / unmanagedResourceDirectories := Seq(suites / "resources"),
       Test / fork := true,
       Test / parallelExecution := false,
-      Test / testOptions ++= Seq(scalaTestReport, Tests.Filter(name => !isFaultSuite(name))),
+      Test / testOptions ++=
+        Seq(scalaTestReport, Tests.Filter(name => !isFaultSuite(name))) ++ skipped,
       Test / javaOptions ++=
         openedPackages ++ compiler ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
       Test / forkOptions := {
         val folder = target.value / "work" // takes spark-warehouse and the like
         IO.createDirectory(folder)
         (Test / forkOptions).value.withWorkingDirectory(folder)
-      }
+      },
+      inConfig(Test)(runFileOf(id))
     )
 }
 
 lazy val spark35_212 = sparkTests("spark35_212", "3.5.9", scala212, Some(jarsOfSpark("3.5.9")))
-lazy val spark35_213 = sparkTests("spark35_213", "3.5.9", scala213, None) // has no spark-mllib
-lazy val spark40 = sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.0.5")))
-lazy val spark41 = sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")))
-// With the optimizing compiler, as users run it; the others start faster without.
+// Has no spark-mllib.
+lazy val spark35_213 =
+  sparkTests("spark35_213", "3.5.9", scala213, None, skipped = Seq(formatOnly))
+lazy val spark40 =
+  sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.0.5")), skipped = Seq(formatOnly))
+lazy val spark41 =
+  sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")), skipped = Seq(formatOnly))
+// With the optimizing compiler, as users run it.
 lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv), compiler = Nil)
   .configs(HdfsServer, S3Client, OnHdfs, OnS3, OnCluster, UnderFaults)
   .settings(elsewhere)
@@ -272,26 +303,6 @@ lazy val guidedFuzz = Project("guidedFuzz", file("jvm/tfrecord/target/guidedFuzz
     Compile / run / javaOptions ++= openedPackages :+ "-Xmx2g",
     Compile / mainClass := Some("com.code_intelligence.jazzer.Jazzer")
   )
-
-// `root/test` would mix what the rows say. This goes row by row, and on after a failure.
-val testRows = Command.command("testRows") { state =>
-  val rows = Seq(spark35_212, spark35_213, spark40, spark41, spark42)
-  val tests = rows.map(row => row.id -> (row / Test / test)) ++ Seq(
-    "spark42 on HDFS" -> (spark42 / OnHdfs / test),
-    "spark42 on S3" -> (spark42 / OnS3 / test),
-    "spark42 on a cluster" -> (spark42 / OnCluster / test),
-    "spark42 under faults" -> (spark42 / UnderFaults / test)
-  )
-  val failed = tests.filterNot { case (name, test) =>
-    state.log.info(s"== Tests of $name")
-    Project.runTask(test, state).exists { case (_, result) => result.toEither.isRight }
-  }
-  if (failed.isEmpty) state
-  else {
-    state.log.error(s"Tests failed: ${failed.map(_._1).mkString(", ")}")
-    state.fail
-  }
-}
 
 // ------------------------------------------------------------------ benchmarks
 
@@ -331,7 +342,6 @@ lazy val root = (project in file("."))
   .aggregate(spark35_212, spark35_213, spark40, spark41, spark42, jmh)
   .settings(
     publish / skip := true,
-    commands += testRows,
     copyJars := {
       val jar213 = (tfrecord.jvm(scala213) / Compile / packageBin).value
       val jar212 = (tfrecord.jvm(scala212) / Compile / packageBin).value
@@ -353,7 +363,12 @@ lazy val root = (project in file("."))
   )
 
 addCommandAlias("jars", "root/copyJars")
-addCommandAlias("testAll", "Test/compile; testRows")
+// What `make test` runs, several at a time.
+addCommandAlias(
+  "runFiles",
+  "Test/runFile; spark42/OnHdfs/runFile; spark42/OnS3/runFile; spark42/OnCluster/runFile; " +
+    "spark42/UnderFaults/runFile"
+)
 addCommandAlias("testSpark35_212", "spark35_212/test")
 addCommandAlias("testSpark35_213", "spark35_213/test")
 addCommandAlias("testSpark40", "spark40/test")

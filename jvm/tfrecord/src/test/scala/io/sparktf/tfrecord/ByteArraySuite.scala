@@ -8,6 +8,7 @@ import org.apache.spark.sql.functions.{col, length}
 import Records._
 
 /** Records as bytes that nobody looks into. */
+@LocalOnly
 class ByteArraySuite extends TFRecordSuite {
 
   private val byteArrays = "recordType" -> "ByteArray"

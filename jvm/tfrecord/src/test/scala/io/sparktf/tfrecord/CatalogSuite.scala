@@ -78,7 +78,10 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("CREATE TABLE LIKE, IF NOT EXISTS, and what SHOW CREATE TABLE says makes the same table") {
+  test(
+    "CREATE TABLE LIKE, IF NOT EXISTS, and what SHOW CREATE TABLE says makes the same table",
+    LocalOnlyTest
+  ) {
     withTable("first", "second", "third") {
       sql("CREATE TABLE first (n INT, `the key` STRING, l ARRAY<FLOAT>) USING tfrecord " +
         "OPTIONS (compression 'gzip') PARTITIONED BY (`the key`)")
@@ -94,7 +97,10 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("ALTER TABLE ADD COLUMNS is for Spark's own sources, and a wider table reads old files") {
+  test(
+    "ALTER TABLE ADD COLUMNS is for Spark's own sources, and a wider table reads old files",
+    LocalOnlyTest
+  ) {
     withTempDir { folder =>
       def create(columns: String): Unit = {
         sql("DROP TABLE IF EXISTS grown")
@@ -178,7 +184,10 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("OPTIONS are those of the source in reads and writes; TBLPROPERTIES are not") {
+  test(
+    "OPTIONS are those of the source in reads and writes; TBLPROPERTIES are not",
+    LocalOnlyTest
+  ) {
     withTempDir { folder =>
       withTable("options", "properties") {
         sql("CREATE TABLE options (n INT) USING tfrecord OPTIONS (Compression 'zlib', " +
@@ -199,7 +208,7 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("spark.catalog.createTable, by path and by schema") {
+  test("spark.catalog.createTable, by path and by schema", LocalOnlyTest) {
     withTempDir { folder =>
       writeExamples(new File(folder, "day=1/a.tfrecord"), example("n" -> int64s(10)))
       withTable("found", "given") {
@@ -253,7 +262,7 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("writeTo: create, and append, which file sources do not know, as Parquet's") {
+  test("writeTo: create, and append, which file sources do not know, as Parquet's", LocalOnlyTest) {
     val created = assertAsParquet { (format, _) =>
       withTable("written") {
         sql("SELECT 1 AS n, 2 AS part").writeTo("written").using(format)
@@ -284,7 +293,10 @@ class CatalogSuite extends TableSuite {
     }
   }
 
-  test("column defaults are for Spark's own sources, UPDATE and DELETE for table formats") {
+  test(
+    "column defaults are for Spark's own sources, UPDATE and DELETE for table formats",
+    LocalOnlyTest
+  ) {
     withTable("refused") {
       assertFails("default", "tfrecord") {
         sql("CREATE TABLE refused (n INT, m INT DEFAULT 5) USING tfrecord")

@@ -8,6 +8,7 @@ import scala.util.Random
 
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorInputStream
 import org.apache.spark.sql.{DataFrame, Row}
+import org.scalatest.Tag
 import org.tensorflow.example.Example
 
 import Records._
@@ -65,6 +66,11 @@ class CompressionSuite extends TFRecordSuite {
     } finally settings.foreach { case (key, _) => configuration.unset(key) }
   }
 
+  /** One spelling of each is enough on other file systems. */
+  private def tags(option: (String, String)): Seq[Tag] =
+    if (Seq("gzip", "zlib", "bzip2").map("compression" -> _).contains(option)) Nil
+    else Seq(LocalOnlyTest)
+
   for (
     option <- Seq(
       "compression" -> "gzip",
@@ -74,7 +80,7 @@ class CompressionSuite extends TFRecordSuite {
       "codec" -> "gzip"
     )
   ) {
-    test(s"${option._1}=${option._2} writes what java.util.zip calls gzip") {
+    test(s"${option._1}=${option._2} writes what java.util.zip calls gzip", tags(option): _*) {
       withFile(option) { file =>
         assert(file.getName.endsWith(".tfrecord.gz"))
         assert(start(file) == Seq(0x1f, 0x8b))
@@ -92,7 +98,7 @@ class CompressionSuite extends TFRecordSuite {
       "codec" -> s"$hadoop.DeflateCodec"
     )
   ) {
-    test(s"${option._1}=${option._2} writes what java.util.zip calls zlib") {
+    test(s"${option._1}=${option._2} writes what java.util.zip calls zlib", tags(option): _*) {
       withFile(option) { file =>
         assert(file.getName.endsWith(".tfrecord.deflate"))
         val header = start(file)
@@ -103,7 +109,7 @@ class CompressionSuite extends TFRecordSuite {
   }
 
   for (option <- Seq("compression" -> "bzip2", "codec" -> s"$hadoop.BZip2Codec")) {
-    test(s"${option._1}=${option._2} writes with Hadoop's codec") {
+    test(s"${option._1}=${option._2} writes with Hadoop's codec", tags(option): _*) {
       withFile(option) { file =>
         assert(file.getName.endsWith(".tfrecord.bz2"))
         val input = new BZip2CompressorInputStream(
@@ -146,7 +152,10 @@ class CompressionSuite extends TFRecordSuite {
     }
 
     for (level <- Seq("0", "10", "-1", "best", "")) {
-      test(s"compressionLevel='$level' is refused for $compression before anything is written") {
+      test(
+        s"compressionLevel='$level' is refused for $compression before anything is written",
+        LocalOnlyTest
+      ) {
         withTempDir { folder =>
           val out = new File(folder, "out")
           assertFails("compressionLevel", level) {
@@ -168,7 +177,7 @@ class CompressionSuite extends TFRecordSuite {
       "compression" -> "auto"
     )
   ) {
-    test(s"$option=$value is refused before anything is written") {
+    test(s"$option=$value is refused before anything is written", LocalOnlyTest) {
       withTempDir { folder =>
         val out = new File(folder, "out")
         assertFails(option, value)(write(rows, out, option -> value))
@@ -221,7 +230,7 @@ class CompressionSuite extends TFRecordSuite {
 
   // As little-endian lengths these are the first bytes of gzip and zlib streams.
   for (length <- Seq(0x8b1f, 0x088b1f, 0x0178, 0x5e78, 0x9c78, 0xda78)) {
-    test(f"a record of 0x$length%x bytes does not make its file look compressed") {
+    test(f"a record of 0x$length%x bytes does not make its file look compressed", LocalOnlyTest) {
       withTempDir { folder =>
         def sized(text: Int) = example("s" -> strings("x" * text))
         val text = length - (sized(length).getSerializedSize - length)

@@ -49,14 +49,18 @@ class CorruptFilesSuite extends TFRecordSuite {
     }
   }
 
-  test("every flipped bit is noticed, and the rows before it are as they were", LocalOnlyTest) {
+  test(
+    "every flipped bit is noticed, and the rows before it are as they were",
+    LocalOnlyTest,
+    FormatOnlyTest
+  ) {
     assertOnlyWholeRecordsBefore(
       for (offset <- whole.indices; bit <- 0 until 8)
         yield offset -> flipped(whole, offset, 1 << bit)
     )
   }
 
-  test("every cut is noticed, in reading and in counting", LocalOnlyTest) {
+  test("every cut is noticed, in reading and in counting", LocalOnlyTest, FormatOnlyTest) {
     val cuts = whole.indices.filterNot(cut => starts.contains(cut))
     assertOnlyWholeRecordsBefore(cuts.map(cut => cut -> whole.take(cut)))
     withTempDir { folder =>
@@ -80,7 +84,7 @@ class CorruptFilesSuite extends TFRecordSuite {
     }
   }
 
-  test("every inserted byte and every lost byte is noticed", LocalOnlyTest) {
+  test("every inserted byte and every lost byte is noticed", LocalOnlyTest, FormatOnlyTest) {
     for (byte <- Seq(0, 1, 0xff)) {
       assertOnlyWholeRecordsBefore(whole.indices.map { offset =>
         // A byte equal to its neighbours moves the damage to where they end.
@@ -170,7 +174,10 @@ class CorruptFilesSuite extends TFRecordSuite {
       "zlib" -> zlib
     )
   ) {
-    test(s"a $form file with an absurd length, its checksum right, fails without the memory") {
+    test(
+      s"a $form file with an absurd length, its checksum right, fails without the memory",
+      LocalOnlyTest
+    ) {
       for (length <- absurd; options <- Seq(Nil, Seq("verifyChecksum" -> "false"))) {
         withTempDir { folder =>
           val bytes = wrap(whole ++ header(length) ++ Array.fill[Byte](100)(7))

@@ -71,7 +71,10 @@ class ExecutionSuite extends TableSuite {
     )
   ) {
     val all = settings.map { case (key, value) => s"$key=$value" }.mkString(", ")
-    test(s"the same rows with $all") {
+    // The others change nothing about how files are found, split and opened.
+    val tags = if (all.contains("spark.sql.files.") || all.contains("Discovery")) Nil
+    else Seq(LocalOnlyTest)
+    test(s"the same rows with $all", tags: _*) {
       withFiles { out =>
         assert(expected.size > 5)
         withConf(settings: _*)(assertRows(query(out), expected: _*))
@@ -125,7 +128,10 @@ class ExecutionSuite extends TableSuite {
     }
   }
 
-  test("unions, differences, windows, subqueries, functions of a user's own, and the RDD") {
+  test(
+    "unions, differences, windows, subqueries, functions of a user's own, and the RDD",
+    LocalOnlyTest
+  ) {
     withFiles { out =>
       val all = read(out, schema)
       assert(all.union(all).count() == 240 && all.union(all).distinct().count() == 120)
@@ -151,7 +157,10 @@ class ExecutionSuite extends TableSuite {
     }
   }
 
-  test("a plan shows the source, the columns that are read, and the partitions' filters") {
+  test(
+    "a plan shows the source, the columns that are read, and the partitions' filters",
+    LocalOnlyTest
+  ) {
     withFiles { out =>
       val found = read(out, schema).where("part = 1 AND id > 5").select("name")
       val plan = found.queryExecution.executedPlan.toString

@@ -50,7 +50,7 @@ class FileSourceSuite extends TFRecordSuite {
     }
   }
 
-  test("any choice of columns in any order has the values that all of them have") {
+  test("any choice of columns in any order has the values that all of them have", LocalOnlyTest) {
     withFiles { out =>
       val names = table(out).columns.toVector
       val all = table(out).orderBy("id").collect().toVector
@@ -126,7 +126,7 @@ class FileSourceSuite extends TFRecordSuite {
     }
   }
 
-  test("distinct and groupBy on strings, binaries and arrays") {
+  test("distinct and groupBy on strings, binaries and arrays", LocalOnlyTest) {
     withTempDir { folder =>
       val values = (0 until 200).map(i => Row(s"k${i % 3}", Seq(i % 2, 7), Array((i % 5).toByte)))
       val out = new File(folder, "out")
@@ -149,7 +149,7 @@ class FileSourceSuite extends TFRecordSuite {
     }
   }
 
-  test("columns of any name") {
+  test("columns of any name", LocalOnlyTest) {
     withTempDir { folder =>
       val names =
         Seq("with.dot", "with space", "数学", "`quoted`", "UPPER", "a/b:c", "$1", "line\nend")
@@ -177,18 +177,29 @@ class FileSourceSuite extends TFRecordSuite {
     }
   }
 
-  test("a file larger than a split is read once, with other TFRecord files inside its records") {
-    withTempDir { folder =>
-      val inner = framed((0 until 40).map(i => example("id" -> int64s(i.toLong)).toByteArray))
-      val nested = (0 until 300).map { i =>
-        example("id" -> int64s(i.toLong), "raw" -> bytes(framed(Seq.fill(1 + i % 3)(inner))))
-      }
-      writeExamples(new File(folder, "data.tfrecord"), nested: _*)
-      // Frames only, from the first byte of the payload on.
-      val bare = (0 until 200).map(i => if (i % 2 == 0) inner else nested(i).toByteArray)
-      for (size <- Seq(1000L, 4097L, 100000L)) {
+  for (
+    (size, tags) <- Seq(
+      1000L -> Seq(LocalOnlyTest, FormatOnlyTest), // 2,600 tasks
+      4097L -> Seq(LocalOnlyTest),
+      100000L -> Nil
+    )
+  ) {
+    test(
+      s"a file is read once in splits of $size bytes, with other files inside its records",
+      tags: _*
+    ) {
+      withTempDir { folder =>
+        val inner = framed((0 until 40).map(i => example("id" -> int64s(i.toLong)).toByteArray))
+        val nested = (0 until 300).map { i =>
+          example("id" -> int64s(i.toLong), "raw" -> bytes(framed(Seq.fill(1 + i % 3)(inner))))
+        }
+        val file = writeExamples(new File(folder, "data.tfrecord"), nested: _*)
+        // Frames only, from the first byte of the payload on.
+        val bare = (0 until 200).map(i => if (i % 2 == 0) inner else nested(i).toByteArray)
+        writeFile(new File(folder, "bare/data.tfrecord"), framed(bare))
         inSplits(size) {
-          val found = read(folder, "id BIGINT, raw BINARY")
+          val found = read(file, "id BIGINT, raw BINARY")
+          assert(found.rdd.getNumPartitions == (file.length + size - 1) / size)
           assert(found.select("id").collect().map(_.getLong(0)).sorted.toSeq == (0L until 300L))
           assert(found.count() == 300)
           assertRows(
@@ -197,11 +208,8 @@ class FileSourceSuite extends TFRecordSuite {
               message.getFeatures.getFeatureOrThrow("raw").getBytesList.getValue(0).size.toLong
             }.sum)
           )
+          assert(read(new File(folder, "bare"), "none FLOAT").count() == 200)
         }
-      }
-      writeFile(new File(folder, "bare/data.tfrecord"), framed(bare))
-      inSplits(3000) {
-        assert(read(new File(folder, "bare"), "none FLOAT").count() == 200)
       }
     }
   }

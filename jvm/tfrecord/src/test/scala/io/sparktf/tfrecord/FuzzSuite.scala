@@ -5,6 +5,7 @@ package io.sparktf.tfrecord
  * What fails says its seed, which `make fuzz ARGS="--seed N --count 1"` runs once more.
  */
 @LocalOnly
+@FormatOnly
 class FuzzSuite extends TFRecordSuite {
 
   for (recordType <- Seq(RecordType.Example, RecordType.SequenceExample)) {

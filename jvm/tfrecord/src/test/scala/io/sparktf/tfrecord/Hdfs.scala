@@ -47,6 +47,10 @@ object Hdfs {
     "spark.hadoop.dfs.blocksize" -> (1 << 20).toString,
     "spark.hadoop.dfs.replication" -> "3",
     // A block that no node has is looked for again after so many milliseconds.
-    "spark.hadoop.dfs.client.retry.window.base" -> "10"
+    "spark.hadoop.dfs.client.retry.window.base" -> "10",
+    // The name node is asked again whether it has heard of a file's last block: by default after
+    // 400 ms, which most files wait for. The time doubles, and ends after ten seconds as before.
+    "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms" -> "5",
+    "spark.hadoop.dfs.client.block.write.locateFollowingBlock.retries" -> "11"
   )
 }

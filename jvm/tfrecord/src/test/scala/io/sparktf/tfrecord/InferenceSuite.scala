@@ -75,7 +75,7 @@ class InferenceSuite extends TFRecordSuite {
     assert(typeOf(bytes("a".getBytes, Array(0xff.toByte))) == ArrayType(BinaryType))
   }
 
-  test("columns are in the order in which the features first appear") {
+  test("columns are in the order in which the features first appear", LocalOnlyTest) {
     def record(names: String*): Array[Byte] =
       features(names.map(name => entry(name, int64Kind(packedInts(1)))): _*)
     withTempDir { folder =>
@@ -92,14 +92,14 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
-  test("a feature that is seen only empty is left out") {
+  test("a feature that is seen only empty is left out", LocalOnlyTest) {
     assert(schemaOf(
       example("n" -> int64s(1), "none" -> noKind, "no_ints" -> int64s(), "no_floats" -> floats()),
       example("no_bytes" -> bytes(), "no_ints" -> noKind)
     ).fieldNames.toSeq == Seq("n"))
   }
 
-  test("only what protobuf would make of a record counts") {
+  test("only what protobuf would make of a record counts", LocalOnlyTest) {
     withTempDir { folder =>
       writeFile(
         new File(folder, "data.tfrecord"),
@@ -143,7 +143,10 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
-  test("an empty list of another kind: what is inferred can be read, or nothing is inferred") {
+  test(
+    "an empty list of another kind: what is inferred can be read, or nothing is inferred",
+    LocalOnlyTest
+  ) {
     for (
       (one, empty) <- Seq("int64" -> int64s(), "float" -> floats(), "bytes" -> bytes());
       (other, full) <- kinds if one != other
@@ -201,7 +204,7 @@ class InferenceSuite extends TFRecordSuite {
       "sampleRecords" -> "1.5"
     )
   ) {
-    test(s"$option=$value is refused, with a schema and without") {
+    test(s"$option=$value is refused, with a schema and without", LocalOnlyTest) {
       withTempDir { folder =>
         writeFile(new File(folder, "data.tfrecord"), Array.empty[Byte])
         assertFails(option, value)(read(folder, "n BIGINT", option -> value).collect())

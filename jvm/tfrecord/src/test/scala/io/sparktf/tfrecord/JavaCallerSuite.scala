@@ -9,6 +9,7 @@ import org.apache.spark.sql.Row
 import Records._
 
 /** What a program in Java writes and reads. */
+@LocalOnly
 class JavaCallerSuite extends TableSuite {
 
   test("beans, written to partitions and read back, with a schema and without") {

@@ -83,7 +83,7 @@ class RandomRowsSuite extends TFRecordSuite {
     }
   }
 
-  test("protobuf and Spark read the rows that Spark wrote") {
+  test("protobuf and Spark read the rows that Spark wrote", LocalOnlyTest) {
     withTempDir { folder =>
       val out = new File(folder, "out")
       write(frame(schema, rows: _*), out)

@@ -13,6 +13,7 @@ import Records._
 
 /** Thousands of random Examples in random encodings: what Spark reads is what protobuf reads. */
 @LocalOnly
+@FormatOnly
 class RandomWireSuite extends TFRecordSuite {
   import RandomWireSuite._
 

@@ -10,6 +10,7 @@ import org.tensorflow.example.SequenceExample
 import Records._
 
 /** SequenceExamples made by protobuf are read, and protobuf reads those that are written. */
+@LocalOnly
 class SequenceExampleSuite extends TFRecordSuite {
 
   private val sequences = "recordType" -> "SequenceExample"

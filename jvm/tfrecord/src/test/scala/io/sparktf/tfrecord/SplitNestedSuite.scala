@@ -14,6 +14,7 @@ import Records._
  * TFRecord bytes, in every split there can be.
  */
 @LocalOnly
+@FormatOnly
 class SplitNestedSuite extends TFRecordSuite with Splits {
 
   private def plain(random: Random, count: Int, length: Int): Vector[Array[Byte]] =

@@ -9,6 +9,7 @@ import Records._
 
 /** One file is read in parallel from any byte on: each record once, or an error. */
 @LocalOnly
+@FormatOnly
 class SplitSuite extends TFRecordSuite with Splits {
 
   private def randomRecords(random: Random): Vector[Array[Byte]] = {

@@ -87,7 +87,10 @@ class SqlSuite extends TableSuite {
     }
   }
 
-  test("CHAR and VARCHAR columns, and strings with a collation where Spark has them") {
+  test(
+    "CHAR and VARCHAR columns, and strings with a collation where Spark has them",
+    LocalOnlyTest
+  ) {
     withTable("texts") {
       sql("CREATE TABLE texts (c CHAR(4), v VARCHAR(4)) USING tfrecord")
       sql("INSERT INTO texts VALUES ('ab', 'cd')")
@@ -112,7 +115,10 @@ class SqlSuite extends TableSuite {
     }
   }
 
-  test("a type that cannot be is refused by CREATE TABLE or by INSERT, naming the column") {
+  test(
+    "a type that cannot be is refused by CREATE TABLE or by INSERT, naming the column",
+    LocalOnlyTest
+  ) {
     withTable("wrong") {
       assertFails("extras", "map") {
         sql("CREATE TABLE wrong (n INT, extras MAP<STRING, INT>) USING tfrecord")

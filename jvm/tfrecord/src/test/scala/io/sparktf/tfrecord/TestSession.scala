@@ -35,6 +35,7 @@ object TestSession {
       .config(settings)
       .appName("sparktf tests")
       .config("spark.ui.enabled", "false")
+      .config("spark.hadoop.fs.file.impl", classOf[LocalFiles].getName)
       .config("spark.driver.bindAddress", "127.0.0.1")
       .config("spark.driver.host", "127.0.0.1")
       .config("spark.sql.shuffle.partitions", "2")
