@@ -20,7 +20,10 @@ class StreamingSinkSuite extends TableSuite {
 
     def add(ids: Int*): Unit = {
       val lines = ids.map(id => s"""{"id": $id, "day": ${id % 2}}""")
-      writeFile(new File(in, s"${ids.head}.json"), lines.mkString("\n").getBytes("UTF-8"))
+      val file = new File(in, s"${ids.head}.json")
+      writeFile(file, lines.mkString("\n").getBytes("UTF-8"))
+      // The source takes files by age, and of two that are as old either of them first.
+      Store.setLastModified(file, 1600000000000L + 1000L * ids.head)
     }
 
     def run(set: DataStreamWriter[Row] => DataStreamWriter[Row] = identity): Unit = {
