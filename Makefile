@@ -166,6 +166,11 @@ bench-dataset: $(PACKAGE) $(JARS_BUILT) ## Benchmarks of sparktf.dataset (ARGS=�
 bench-growth: $(PACKAGE) $(JARS_BUILT) ## How the cost of reading grows (ARGS=… for a part)
 	.venv/bin/python benchmarks/growth.py $(or $(ARGS),--save)
 
+.PHONY: bench-scoring
+bench-scoring: $(PACKAGE) ## Benchmarks of scoring (SPARK=3.5.9, ARGS=… for a part)
+	$(if $(SPARK),PYTHONPATH="$(CURDIR)/.spark/$(SPARK)") .venv/bin/python benchmarks/scoring.py \
+	  $(or $(ARGS),--save)
+
 .PHONY: bench-scale
 bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and time (ARGS=… for a part)
 	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--save)

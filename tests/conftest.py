@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,51 +43,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Spark Connect server, in a process of its own, that knows nothing of the
-    data source."""
-    from sparktf import _spark_submit
+    """The address of a Spark Connect server; its sessions share nothing."""
+    import connect_server
 
-    for module in ("grpc", "grpc_status", "google.rpc"):
-        pytest.importorskip(module)
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    spark_home = _spark_submit.spark_home()
-    settings = {
-        "spark.connect.grpc.binding.port": port,
-        "spark.sql.warehouse.dir": folder / "warehouse",
-        "spark.sql.shuffle.partitions": 2,
-        "spark.ui.enabled": "false",
-    }
-    command = [
-        str(spark_home / "bin" / "spark-submit"),
-        *("--master", "local[2]"),
-        *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
-        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
-    ]
-    given = {"SPARK_HOME": str(spark_home), "PYSPARK_PYTHON": sys.executable}
-    env = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
-    log = folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=env | given, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while not _listens(port):
-            text = log.read_text()[-3000:]
-            assert process.poll() is None and time.monotonic() < deadline, text
-            time.sleep(0.1)
-        yield f"sc://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    with connect_server.run(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+@pytest.fixture(scope="session")
+def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of an HDFS."""
+    import hadoop_servers
+
+    with hadoop_servers.hdfs(tmp_path_factory.mktemp("hdfs") / "dfs") as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +97,44 @@ def write_records(example: Callable[[Record], bytes]) -> Callable[..., str]:
         return str(path)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """SavedModels by name, each made when it is first asked for."""
+    import scoring_models
+
+    folder = tmp_path_factory.mktemp("models")
+
+    class Models:
+        def __getattr__(self, name: str) -> str:
+            path: str = getattr(scoring_models, name)(folder / name)
+            setattr(self, name, path)
+            return path
+
+    return Models()
+
+
+@pytest.fixture(scope="session")
+def loads(spark: Any) -> Callable[[], dict[int, int]]:
+    """How many models the Python workers have loaded so far, by their process ids."""
+
+    def count(batches):  # type: ignore[no-untyped-def]
+        import os
+
+        import pyarrow as pa
+
+        from sparktf import _model_cache
+
+        for _batch in batches:
+            row = [[os.getpid()], [_model_cache.loads]]
+            yield pa.RecordBatch.from_arrays([pa.array(v, pa.int64()) for v in row], ["pid", "n"])
+
+    def ask() -> dict[int, int]:
+        rows = spark.range(0, 64, 1, 64).mapInArrow(count, "pid long, n long").collect()
+        return {row.pid: row.n for row in rows}
+
+    return ask
 
 
 @pytest.fixture

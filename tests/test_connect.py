@@ -1,31 +1,19 @@
-"""The data source through Spark Connect, on a server in a process of its own."""
+"""The data source through Spark Connect, on a server that knows nothing of it."""
 
 from pathlib import Path
 
 import pytest
+from connect_server import connect
 
 import sparktf
-from sparktf import _spark_submit
-
-pytestmark = pytest.mark.skipif(
-    not any((_spark_submit.spark_home() / "jars").glob("spark-connect_*.jar")),
-    reason="Spark 3.5 brings no Connect server along",
-)
 
 ROWS = [(i, f"name {i}" if i % 3 else None, [i / 2] * (i % 4), i % 2) for i in range(20)]
 SCHEMA = "id BIGINT, name STRING, l ARRAY<FLOAT>, part INT"
 
 
-def _connect(connect_server):
-    from pyspark.sql.connect.session import SparkSession
-
-    # Not by pyspark.sql's builder, which refuses a process that has a classic session too.
-    return SparkSession.builder.remote(connect_server).create()
-
-
 @pytest.fixture(scope="module")
 def session(connect_server):
-    spark = _connect(connect_server)
+    spark = connect(connect_server)
     sparktf.register(spark)
     yield spark
     spark.stop()
@@ -175,7 +163,7 @@ def test_errors_reach_the_client_with_file_and_column(session, saved, tmp_path):
 
 
 def test_each_session_of_a_server_registers_for_itself(connect_server, session, saved):
-    other = _connect(connect_server)
+    other = connect(connect_server)
     try:
         with pytest.raises(Exception, match="DATA_SOURCE_NOT_FOUND"):
             other.read.format("tfrecord").load(saved).collect()

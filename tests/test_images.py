@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyspark
 import pytest
 from PIL import Image
 from pyspark.errors import AnalysisException
@@ -383,10 +382,6 @@ for row in df.orderBy("path").collect():
 """
 
 
-@pytest.mark.skipif(
-    not any(Path(pyspark.__file__).parent.glob("jars/spark-connect_*.jar")),
-    reason="Spark 3.5 brings no Connect server along",
-)
 def test_spark_connect_works_alike(tmp_path, connect_server):
     save(tmp_path / "cat" / "1.png", Image.new("L", (5, 5), 7))
     save(tmp_path / "dög" / "1.png", Image.new("L", (5, 5), 9))

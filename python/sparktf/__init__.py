@@ -6,12 +6,17 @@ Nothing here imports TensorFlow, pyspark or NumPy until a function that needs it
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparktf import images
+from sparktf.models import load_model, repair_saved_model, save_model
 from sparktf.schema import feature_spec
+from sparktf.scoring import predict_rdd, predict_udf, register_udf
 from sparktf.session import configure, jar_path, register
 from sparktf.tfdata import dataset
+
+if TYPE_CHECKING:
+    from sparktf.transformer import SavedModelTransformer as SavedModelTransformer
 
 __all__ = [
     "__version__",
@@ -20,7 +25,13 @@ __all__ = [
     "feature_spec",
     "images",
     "jar_path",
+    "load_model",
+    "predict_rdd",
+    "predict_udf",
     "register",
+    "register_udf",
+    "repair_saved_model",
+    "save_model",
 ]
 
 __version__: str
@@ -33,4 +44,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("sparktf")
+    # A class of pyspark's kind cannot be defined without it, and is not in __all__ for that.
+    if name == "SavedModelTransformer":
+        from sparktf.transformer import SavedModelTransformer
+
+        return SavedModelTransformer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

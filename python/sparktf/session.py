@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sparktf import _spark_submit
+from sparktf._sessions import is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -110,7 +111,7 @@ def register(spark: SparkSession) -> None:
         ValueError: There is no jar for the Scala version that this Spark runs on.
         RuntimeError: The driver was started in a way that lets no jars in (classic).
     """
-    if any(c.__module__.startswith("pyspark.sql.connect.") for c in type(spark).__mro__):
+    if is_connect(spark):
         _register_connect(spark)
     else:
         _register_classic(spark)

@@ -1,0 +1,284 @@
+"""A model's files: fetched from where they live, known by their content, sent to the executors."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from sparktf import _remote_files as remote
+from sparktf._sessions import active_session, is_connect
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Two letters at least: "C:/models" is a drive.
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+
+# Not loaded by TensorFlow, whatever lies in it.
+_UNUSED: Final = "assets.extra"
+
+# (URI, what a listing says of its files) -> the copy here.
+_fetched: dict[tuple[object, ...], LocalModel] = {}
+# Archives and packages that a context or Connect session has got.
+_shipped: set[tuple[str, str]] = set()
+
+Stats = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A SavedModel's folder on the driver.
+
+    Attributes:
+        source: As the user named it.
+        folder: Has the `saved_model.pb`.
+        fingerprint: Of the content of all files.
+        stats: Name, length and time of change of each file, which tell quickly that nothing has
+            changed.
+    """
+
+    source: str
+    folder: Path
+    fingerprint: str
+    stats: Stats = field(repr=False)
+
+    def check_unchanged(self) -> None:
+        """Raises a ValueError if the folder has another model by now."""
+        _check_unchanged(self.source, self.folder, self.fingerprint, self.stats)
+
+
+@dataclass(frozen=True)
+class ModelLocation:
+    """Where an executor finds a model.
+
+    Attributes:
+        source: As the user named it.
+        fingerprint: Of its content.
+        path: A folder on the executor's machine; empty where there is an archive.
+        stats: Of the files at `path`.
+        archive: Name of the unpacked archive among Spark's files; empty where there is a path.
+    """
+
+    source: str
+    fingerprint: str
+    path: str = ""
+    stats: Stats = ()
+    archive: str = ""
+
+    def folder(self) -> Path:
+        """The model's folder, on an executor.
+
+        Raises:
+            ValueError: There is another model by now.
+            RuntimeError: Spark has not brought the archive.
+        """
+        if not self.archive:
+            _check_unchanged(self.source, Path(self.path), self.fingerprint, self.stats)
+            return Path(self.path)
+        from pyspark import SparkFiles
+
+        folder = Path(SparkFiles.getRootDirectory()) / self.archive
+        if folder.is_dir():
+            return folder
+        # The streams of a Spark Connect session run in a copy of it that lacks its archives.
+        original = local_path(self.source)
+        if original is not None and original.is_dir():
+            _check_unchanged(self.source, original, self.fingerprint, ())
+            return original
+        raise RuntimeError(
+            f"the model {self.source} is neither at {folder}, where Spark unpacks a session's "
+            "archives, nor at its own path on this executor. On Spark Connect a stream does not "
+            "see the session's archives: put the model on a path that all executors see. "
+            "Elsewhere, call predict_udf again in the session that runs this query"
+        )
+
+
+def fetch(model: str | os.PathLike[str], spark: SparkSession | None) -> LocalModel:
+    """The model as a folder of this machine.
+
+    What lies elsewhere or in a .zip is copied into a temporary folder, once as long as it does not
+    change there; the folder goes with this process.
+
+    Raises:
+        FileNotFoundError: There is no such path.
+        ValueError: It is neither a folder nor a .zip with a SavedModel, or it lies on another file
+            system and there is no Spark session to fetch it with.
+    """
+    source = os.fspath(model)
+    path = local_path(source)
+    if path is not None:
+        if not path.exists():
+            raise FileNotFoundError(f"no SavedModel at {source}: there is no such file or folder")
+        if path.is_dir():
+            return _local_model(source, path)
+        key: tuple[object, ...] = (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+        if not _is_copied(key):
+            _fetched[key] = _local_model(source, _unzipped(path, source))
+        return _fetched[key]
+    spark = spark or active_session()
+    if spark is None:
+        raise ValueError(
+            f"{source} is fetched by Spark, and there is no active session: create it before"
+        )
+    files = remote.open_files(spark, source)
+    key = (source, *files.listing())
+    if not _is_copied(key):
+        folder = files.copy_to(temporary_folder())
+        _fetched[key] = _local_model(
+            source, _unzipped(folder, source) if folder.is_file() else folder
+        )
+    return _fetched[key]
+
+
+def local_path(uri: str) -> Path | None:
+    """The path on this machine, or None for one of another file system."""
+    scheme = _SCHEME.match(uri)
+    if scheme is None or scheme[1] == "file":
+        return Path(re.sub("^file:/+", "/", uri)).absolute()
+    return None
+
+
+def _is_copied(key: tuple[object, ...]) -> bool:
+    # Something may have cleaned up the machine's temporary folder.
+    return key in _fetched and _fetched[key].folder.is_dir()
+
+
+def _local_model(source: str, folder: Path) -> LocalModel:
+    stats = _stats(folder)
+    return LocalModel(source, folder, fingerprint(folder), stats)
+
+
+def _unzipped(file: Path, source: str) -> Path:
+    """The folder in the zip that has the saved_model.pb: the zip's own, or one below it."""
+    if file.suffix in (".keras", ".h5", ".hdf5"):
+        raise ValueError(
+            f"{source} is a file of Keras's own, no SavedModel: make one by "
+            "keras.models.load_model(file).export(folder), or by sparktf.save_model"
+        )
+    if not zipfile.is_zipfile(file):
+        raise ValueError(f"{source} is neither a SavedModel's folder nor a .zip of one")
+    folder = temporary_folder()
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(folder)
+    found = sorted(folder.rglob("saved_model.pb"), key=lambda path: len(path.parts))
+    if not found or (len(found) > 1 and len(found[0].parts) == len(found[1].parts)):
+        raise ValueError(f"{source} has {len(found)} files saved_model.pb in it: one is needed")
+    return found[0].parent
+
+
+def temporary_folder() -> Path:
+    """A new folder that is removed with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="sparktf-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Name (with / on every system) and path of each file that a model is made of."""
+    found = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not name.startswith(f"{_UNUSED}/"):
+            found.append((name, path))
+    return sorted(found)
+
+
+def _stats(folder: Path) -> Stats:
+    found = []
+    for name, path in _files(folder):
+        stat = path.stat()
+        found.append((name, stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
+
+
+def fingerprint(folder: Path) -> str:
+    """Of the names and contents of the model's files."""
+    total = hashlib.sha256()
+    for name, path in _files(folder):
+        content = hashlib.sha256()
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                content.update(piece)
+        total.update(f"{name}\0{content.hexdigest()}\0".encode())
+    return total.hexdigest()
+
+
+# Folders whose content was compared: their stats then.
+_compared: dict[tuple[str, str], Stats] = {}
+
+
+def _check_unchanged(source: str, folder: Path, expected: str, stats: Stats) -> None:
+    now = _stats(folder)
+    if now == stats or now == _compared.get((str(folder), expected)):
+        return
+    if fingerprint(folder) != expected:
+        raise ValueError(
+            f"the model {source} has changed since this function was made from it: make it again "
+            "(predict_udf, register_udf), for its inputs and outputs may have changed too"
+        )
+    _compared[str(folder), expected] = now
+
+
+def ship(model: LocalModel, spark: SparkSession) -> ModelLocation:
+    """Sees to it that executors find the model, and this package; each once per session.
+
+    Executors of a local master use the folder as it is; others get an archive.
+    """
+    if is_connect(spark):
+        session: str = spark.session_id  # type: ignore[attr-defined]
+    else:
+        context = spark.sparkContext
+        if re.fullmatch(r"local(\[[^\]]*\])?", str(context.master)):
+            return ModelLocation(model.source, model.fingerprint, str(model.folder), model.stats)
+        session = context.applicationId
+    model.check_unchanged()
+    name = f"sparktf-model-{model.fingerprint[:20]}"
+    if (session, name) not in _shipped:
+        _ship_package(spark, session)
+        archive = temporary_folder() / f"{name}.zip"
+        _zip(_files(model.folder), archive)
+        if is_connect(spark):
+            spark.addArtifacts(f"{archive}#{name}", archive=True)
+        else:
+            spark.sparkContext.addArchive(f"{archive}#{name}")
+        _shipped.add((session, name))
+    return ModelLocation(model.source, model.fingerprint, archive=name)
+
+
+def _ship_package(spark: SparkSession, session: str) -> None:
+    package = Path(__file__).parent
+    if (session, "package") in _shipped or not package.is_dir():  # in a zip, it was shipped
+        return
+    sources = sorted(package.rglob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    archive = temporary_folder() / f"sparktf-{digest[:20]}.zip"
+    _zip([(path.relative_to(package.parent).as_posix(), path) for path in sources], archive)
+    if is_connect(spark):
+        spark.addArtifacts(str(archive), pyfile=True)
+    else:
+        spark.sparkContext.addPyFile(str(archive))
+    _shipped.add((session, "package"))
+
+
+def _zip(files: list[tuple[str, Path]], archive: Path) -> None:
+    """The same files make the same bytes: Connect refuses other bytes under a name it knows."""
+    with zipfile.ZipFile(archive, "w") as target:
+        for name, path in files:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16
+            with path.open("rb") as content, target.open(entry, "w", force_zip64=True) as into:
+                shutil.copyfileobj(content, into, 1 << 20)
+
+
+def zip_folder(folder: Path, archive: Path) -> None:
+    """All of a folder's files, those that a model does without included."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    _zip([(path.relative_to(folder).as_posix(), path) for path in paths], archive)

@@ -1,0 +1,240 @@
+"""Models that are not simply a folder beside the driver: zips, HDFS, S3, executors elsewhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import hadoop_servers
+import numpy as np
+import pyspark
+import pytest
+from test_scoring import frame, scores
+
+import sparktf
+from sparktf import _model_files
+
+ROWS = [[1.0, 2.0], [3.0, 5.0]]
+SCORES = [[-3.5], [-8.5]]
+
+
+def scored(spark, model):
+    return scores(frame(spark, ROWS, "array<float>"), sparktf.predict_udf(model)("x"))
+
+
+def temporary_folders():
+    return {path.name for path in Path(_model_files.tempfile.gettempdir()).glob("sparktf-model-*")}
+
+
+# ---------------------------------------------------------------- zips
+
+
+def test_a_zip_of_the_folder_and_of_what_is_in_it(spark, models, tmp_path):
+    folder = Path(models.linear)
+    inside = shutil.make_archive(str(tmp_path / "inside"), "zip", folder)
+    whole = shutil.make_archive(str(tmp_path / "whole"), "zip", folder.parent, folder.name)
+    assert scored(spark, inside) == SCORES
+    assert scored(spark, whole) == SCORES
+
+
+def test_a_zip_is_unpacked_once_until_it_changes(spark, models, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "model"), "zip", models.linear)
+    assert scored(spark, archive) == SCORES
+    before = temporary_folders()
+    assert scored(spark, archive) == SCORES
+    assert temporary_folders() == before
+    shutil.make_archive(str(tmp_path / "model"), "zip", models.other_linear)
+    assert scored(spark, archive) == [[3.5], [8.5]]
+
+
+def test_a_path_with_spaces_and_a_file_uri(spark, models, tmp_path):
+    folder = tmp_path / "my models #1"
+    shutil.copytree(models.linear, folder)
+    assert scored(spark, str(folder)) == SCORES
+    assert scored(spark, f"file:{folder}") == SCORES
+    assert scored(spark, f"file://{folder}") == SCORES
+
+
+def test_the_fingerprint_is_of_names_and_contents_alone(models, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(models.linear, copy)
+    first = _model_files.fingerprint(Path(models.linear))
+    assert _model_files.fingerprint(copy) == first
+    (copy / "assets.extra").mkdir()
+    (copy / "assets.extra" / "notes").write_text("not loaded")
+    assert _model_files.fingerprint(copy) == first
+    weights = next((copy / "variables").glob("*.data*"))
+    content = bytearray(weights.read_bytes())
+    content[0] ^= 1
+    weights.write_bytes(content)
+    assert _model_files.fingerprint(copy) != first
+
+
+# ---------------------------------------------------------------- saving and loading
+
+
+def test_a_keras_model_comes_back_ready_for_more_training(spark, tmp_path):
+    import scoring_models
+
+    model = scoring_models.linear_keras(2.0, -3.0, 0.5)
+    for name in ("model", "model.zip"):
+        path = tmp_path / name
+        sparktf.save_model(model, path)
+        assert path.is_file() == name.endswith(".zip")
+        assert scored(spark, path) == SCORES
+        back = sparktf.load_model(path)
+        np.testing.assert_allclose(back.predict(np.array(ROWS), verbose=0), SCORES, rtol=1e-6)
+        back.compile("sgd", "mse")
+        back.fit(np.array(ROWS), np.array(SCORES), verbose=0)
+
+
+def test_a_plain_module_is_saved_with_its_signature(spark, tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weight = tf.Variable([[2.0], [-3.0]])
+    module.score = tf.function(lambda x: {"y": x @ module.weight + 0.5})
+    with pytest.raises(ValueError, match=r"the module has no signature.*get_concrete_function"):
+        sparktf.save_model(module, tmp_path / "model")
+    signature = module.score.get_concrete_function(tf.TensorSpec([None, 2], tf.float32))
+    sparktf.save_model(module, tmp_path / "model", signatures=signature)
+    assert scored(spark, tmp_path / "model") == SCORES
+    loaded = sparktf.load_model(tmp_path / "model")
+    assert loaded.signatures["serving_default"](tf.constant(ROWS))["y"].numpy().tolist() == SCORES
+
+
+def test_saving_replaces_only_when_told_to(models, tmp_path):
+    import scoring_models
+
+    model = scoring_models.linear_keras(2.0, -3.0, 0.5)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").touch()
+    with pytest.raises(FileExistsError, match="is there already: overwrite=True replaces it"):
+        sparktf.save_model(model, tmp_path / "model")
+    sparktf.save_model(model, tmp_path / "model", overwrite=True)
+    assert not (tmp_path / "model" / "old").exists()
+    with pytest.raises(TypeError, match=r"a Keras model or a tf\.Module can be saved, not a str"):
+        sparktf.save_model("model", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+# ---------------------------------------------------------------- HDFS and S3
+
+
+def test_hdfs_folders_and_zips(spark, models, hdfs):
+    import scoring_models
+
+    for name in ("models/linear", "models/linear.zip"):
+        uri = f"{hdfs}/{name}"
+        with pytest.raises(FileNotFoundError, match=f"no such file or folder: {uri}"):
+            sparktf.predict_udf(uri)
+        sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), uri)
+        assert scored(spark, uri) == SCORES
+        before = temporary_folders()
+        assert scored(spark, uri) == SCORES
+        assert temporary_folders() == before, "it was fetched again"
+        with pytest.raises(FileExistsError, match="is there already"):
+            sparktf.save_model(scoring_models.linear_keras(-2.0, 3.0, -0.5), uri)
+        sparktf.save_model(scoring_models.linear_keras(-2.0, 3.0, -0.5), uri, overwrite=True)
+        assert scored(spark, uri) == [[3.5], [8.5]]
+        assert sparktf.load_model(uri).count_params() == 3
+
+
+def test_a_file_system_that_spark_does_not_know(spark):
+    with pytest.raises(ValueError, match=r"Spark cannot reach nosuch://a/b: .*No FileSystem for"):
+        sparktf.predict_udf("nosuch://a/b")
+
+
+_S3 = """
+import json, sys
+from pyspark.sql import SparkSession
+import sparktf, scoring_models
+spark = SparkSession.builder.master("local[1]").getOrCreate()
+uri = "s3a://models/linear.zip"
+sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), uri)
+sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), "s3a://models/folder")
+for path in (uri, "s3a://models/folder"):
+    df = spark.createDataFrame([([1.0, 2.0],), ([3.0, 5.0],)], "x array<float>").coalesce(1)
+    print("scores", json.dumps([r[0] for r in df.select(sparktf.predict_udf(path)("x")).collect()]))
+"""
+
+
+@pytest.mark.skipif(
+    not pyspark.__version__.startswith("4.2"), reason="S3A's jars are those of Spark 4.2"
+)
+def test_s3a_folders_and_zips(tmp_path):
+    with hadoop_servers.s3(tmp_path / "s3", "models") as endpoint:
+        options = {
+            "spark.jars": ",".join(hadoop_servers.jars("s3a")),
+            "spark.hadoop.fs.s3a.endpoint": endpoint,
+            "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
+            "spark.hadoop.fs.s3a.path.style.access": "true",
+            "spark.hadoop.fs.s3a.access.key": "any",
+            "spark.hadoop.fs.s3a.secret.key": "any",
+            "spark.ui.enabled": "false",
+        }
+        assert program(_S3, options) == [SCORES, SCORES]
+
+
+def program(code, options=None, **environment):
+    """What a program prints behind the word "scores", with these options of Spark."""
+    words = " ".join(f"--conf {key}={value}" for key, value in (options or {}).items())
+    tests = str(Path(__file__).parent)
+    path = os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])
+    env = os.environ | {"PYSPARK_SUBMIT_ARGS": f"{words} pyspark-shell", "PYTHONPATH": path}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    lines = done.stdout.splitlines()
+    return [json.loads(line[7:]) for line in lines if line.startswith("scores ")]
+
+
+# ---------------------------------------------------------------- executors of a cluster
+
+# Executors on this machine in processes of their own, whose Python finds no sparktf by itself.
+_CLUSTER = """
+import json, os, sys
+model = sys.argv[1] if len(sys.argv) > 1 else {model!r}
+from pyspark.sql import SparkSession
+sys.path[:0] = {path!r}
+import sparktf
+spark = SparkSession.builder.master("local-cluster[2,1,1024]").getOrCreate()
+df = spark.createDataFrame([([1.0, 2.0],), ([3.0, 5.0],)] * 4, "x array<float>").repartition(4)
+predict = sparktf.predict_udf(model)
+first = sorted(r[0] for r in df.select(predict("x")).collect())
+again = sorted(r[0] for r in df.select(sparktf.predict_udf(model)("x")).collect())
+assert first == again
+print("scores", json.dumps(first))
+
+def seen(batches):
+    import glob
+    import pyarrow as pa
+    from pyspark import SparkFiles
+    import sparktf
+    for batch in batches:
+        found = glob.glob(SparkFiles.getRootDirectory() + "/sparktf-model-*/saved_model.pb")
+        rows = [[sparktf.__file__], [len(found)]]
+        yield pa.RecordBatch.from_arrays([pa.array(r) for r in rows], ["file", "models"])
+
+rows = spark.range(0, 4, 1, 4).mapInArrow(seen, "file string, models long").collect()
+print("scores", json.dumps(sorted(set((".zip" in r.file, r.models) for r in rows))))
+"""
+
+
+def test_executors_get_the_model_and_the_package(models, tmp_path):
+    package = str(Path(sparktf.__file__).parents[1])
+    # The package is found by this program alone: its executors have another PYTHONPATH.
+    others = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    others = [p for p in others if Path(p).resolve() != Path(package)]
+    code = _CLUSTER.format(model=models.linear, path=[package])
+    options = {"spark.ui.enabled": "false", "spark.executorEnv.PYTHONNOUSERSITE": "1"}
+    found = program(code, options, PYTHONPATH=os.pathsep.join(others))
+    assert found[0] == sorted(SCORES * 4)
+    assert found[1] == [[True, 1]]
