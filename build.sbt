@@ -142,6 +142,8 @@ val s3Client = Seq(
   "software.amazon.awssdk" % module % "2.35.4" excludeAll ExclusionRule("io.netty")
 }
 
+val serverJars = taskKey[Unit]("Writes into target/servers which jars tests/hadoop_servers.py runs")
+
 val report = "-oDSI"
 val scalaTestReport = Tests.Argument(TestFrameworks.ScalaTest, report)
 def without(tag: String) =
@@ -190,7 +192,11 @@ val elsewhere: Seq[Setting[_]] = {
       )
     )
   Seq(
-    libraryDependencies ++= hdfsServer.map(_ % HdfsServer) ++ s3Client.map(_ % S3Client)
+    libraryDependencies ++= hdfsServer.map(_ % HdfsServer) ++ s3Client.map(_ % S3Client),
+    serverJars := Seq("hdfs" -> HdfsServer, "s3a" -> S3Client).foreach { case (name, jars) =>
+      val paths = update.value.select(configurationFilter(jars.name)).map(_.getPath)
+      IO.writeLines(file("target/servers").getAbsoluteFile / name, paths)
+    }
   ) ++
     tests(OnHdfs)(
       testOptions ++= Seq(localOnly, told("hdfs")),
@@ -367,8 +373,9 @@ addCommandAlias("jars", "root/copyJars")
 addCommandAlias(
   "runFiles",
   "Test/runFile; spark42/OnHdfs/runFile; spark42/OnS3/runFile; spark42/OnCluster/runFile; " +
-    "spark42/UnderFaults/runFile"
+    "spark42/UnderFaults/runFile; serverJars"
 )
+addCommandAlias("serverJars", "spark42/serverJars")
 addCommandAlias("testSpark35_212", "spark35_212/test")
 addCommandAlias("testSpark35_213", "spark35_213/test")
 addCommandAlias("testSpark40", "spark40/test")
