@@ -38,6 +38,8 @@ export PYSPARK_PYTHON := $(CURDIR)/.venv/bin/python
 export PYSPARK_DRIVER_PYTHON := $(PYSPARK_PYTHON)
 unexport SPARK_HOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# TensorFlow tells of its processor and its GPUs at each start.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 # $(call quietly,what it does,name of its log,command): one line, and the log if it fails.
 define quietly

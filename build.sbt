@@ -48,6 +48,22 @@ val lints = Seq("-encoding", "UTF-8", "-deprecation", "-feature", "-unchecked", 
 def unusedImports(scalaBinary: String): String =
   if (scalaBinary == "2.12") "-Ywarn-unused:imports" else "-Wunused:imports"
 
+/** A jar that users have beside Spark's own. */
+val publishedJar: Seq[Setting[_]] = Seq(
+  // Spark brings the Scala library, so the published POM need not name it.
+  autoScalaLibrary := false,
+  // The local repository is where one tries out a version again and again.
+  publishM2Configuration := publishM2Configuration.value.withOverwrite(true),
+  libraryDependencies += "org.apache.spark" %% "spark-sql" % sparkBaseVersion % Provided,
+  scalacOptions ++= lints :+ unusedImports(scalaBinaryVersion.value),
+  Compile / packageBin / mappings += file("LICENSE").getAbsoluteFile -> "META-INF/LICENSE",
+  // Scaladoc cannot follow a link into Spark's classes, which is no fault of the sources.
+  Compile / doc / scalacOptions -= "-Xfatal-warnings",
+  // The tests run on the packaged jars, once per Spark: here they are formatted only.
+  Test / compile / sources := Nil,
+  Test / definedTests := Nil
+)
+
 // ------------------------------------------------------------------ the data source, two jars
 
 val suites = file("jvm/tfrecord/src/test").getAbsoluteFile
@@ -57,19 +73,34 @@ lazy val tfrecord = (projectMatrix in file("jvm/tfrecord"))
   .settings(
     name := "sparktf-tfrecord",
     description := "TFRecord files as a data source of Apache Spark",
-    // Spark brings the Scala library, so the published POM has no dependency to resolve.
-    autoScalaLibrary := false,
-    // The local repository is where one tries out a version again and again.
-    publishM2Configuration := publishM2Configuration.value.withOverwrite(true),
-    libraryDependencies += "org.apache.spark" %% "spark-sql" % sparkBaseVersion % Provided,
-    scalacOptions ++= lints ++ Seq("-release", "8", unusedImports(scalaBinaryVersion.value)),
-    Compile / packageBin / mappings += file("LICENSE").getAbsoluteFile -> "META-INF/LICENSE",
-    // Scaladoc cannot follow a link into Spark's classes, which is no fault of the sources.
-    Compile / doc / scalacOptions -= "-Xfatal-warnings",
-    // The tests run on the packaged jars, once per Spark: here they are formatted only.
-    Test / unmanagedSourceDirectories += suites / "scala-mllib",
-    Test / compile / sources := Nil,
-    Test / definedTests := Nil
+    publishedJar,
+    scalacOptions ++= Seq("-release", "8"),
+    Test / unmanagedSourceDirectories += suites / "scala-mllib"
+  )
+
+// ------------------------------------------------------------------ scoring, two jars
+
+// TensorFlow's C API for the JVM and, in the jar of a platform, TensorFlow itself. The classes above
+// it (tensorflow-core-api) need a protobuf-java, of which Spark's class path may have another.
+val tensorflowVersion = "1.1.0"
+val tensorflow = Seq(
+  "org.tensorflow" % "tensorflow-core-native" % tensorflowVersion
+    exclude ("com.google.protobuf", "protobuf-java"),
+  "org.tensorflow" % "tensorflow-core-native" % tensorflowVersion classifier "linux-x86_64"
+    exclude ("com.google.protobuf", "protobuf-java")
+)
+
+lazy val savedmodel = (projectMatrix in file("jvm/savedmodel"))
+  .jvmPlatform(scalaVersions = Seq(scala213, scala212))
+  .settings(
+    name := "sparktf-savedmodel",
+    description := "TensorFlow SavedModels as functions of Apache Spark",
+    publishedJar,
+    libraryDependencies ++= tensorflow,
+    scalacOptions ++= Seq("-release", "11"), // as TensorFlow's classes
+    javacOptions ++= Seq("--release", "11"),
+    Test / unmanagedSourceDirectories ++= Seq("scala-mllib", "scala-hdfs")
+      .map(file("jvm/savedmodel/src/test").getAbsoluteFile / _)
   )
 
 // ------------------------------------------------------------------ the tests, one row per Spark
@@ -169,18 +200,20 @@ def runFileOf(name: String): Setting[_] = runFile := {
 
 def isFaultSuite(name: String): Boolean = name.startsWith("io.sparktf.tfrecord.faults.")
 
+/** What lets suites start an HDFS of their own. */
+val hdfsOptions = Def.task {
+  val jars = update.value.select(configurationFilter(HdfsServer.name))
+  Seq(
+    s"-Dsparktf.test.hdfs.classpath=${jars.mkString(java.io.File.pathSeparator)}",
+    s"-Dsparktf.test.hdfs.server=${suites / "hdfs" / "HdfsServer.java"}"
+  )
+}
+
 /** Without the optimizing compiler: most of what these tests run, they run a few times. */
 val startsFast = Seq("-XX:TieredStopAtLevel=1")
 
 /** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
 val elsewhere: Seq[Setting[_]] = {
-  val hdfsOptions = Def.task {
-    val jars = update.value.select(configurationFilter(HdfsServer.name))
-    Seq(
-      s"-Dsparktf.test.hdfs.classpath=${jars.mkString(java.io.File.pathSeparator)}",
-      s"-Dsparktf.test.hdfs.server=${suites / "hdfs" / "HdfsServer.java"}"
-    )
-  }
   // By another way than the JVM's options, so that a suite notices when those do not arrive.
   def told(where: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-Don=$where")
   def tests(where: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
@@ -223,26 +256,37 @@ val elsewhere: Seq[Setting[_]] = {
     )
 }
 
+val on35_212 = TestedSpark("35_212", "3.5.9", scala212, Some(jarsOfSpark("3.5.9")), startsFast)
+val on35_213 = TestedSpark("35_213", "3.5.9", scala213, None, startsFast)
+val on40 = TestedSpark("40", "4.0.5", scala213, Some(jarsOfSpark("4.0.5")), startsFast)
+val on41 = TestedSpark("41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")), startsFast)
+// With the optimizing compiler, as users run it.
+val on42 = TestedSpark("42", "4.2.1", scala213, Some(jarsOfVenv), Nil)
+
 /**
- * The suites of jvm/tfrecord/src/test, compiled against one Spark and run on it with the packaged
- * jar. `sparkJars` is the folder of that Spark's jars; without one they come from Maven.
+ * The suites of a module, compiled against one Spark and run on it with the module's packaged jar.
+ *
+ * @param folder the module's
+ * @param prefix of the row's name
+ * @param libraries the module's own at run time, and those that its suites compare with
  */
 def sparkTests(
-    id: String,
-    spark: String,
-    scala: String,
-    sparkJars: Option[File],
-    compiler: Seq[String] = startsFast,
-    skipped: Seq[Tests.Argument] = Nil
-): Project = {
+    module: sbt.internal.ProjectMatrix,
+    folder: String,
+    prefix: String,
+    libraries: Seq[ModuleID]
+)(on: TestedSpark, skipped: Seq[Tests.Argument]): Project = {
+  import on.{jars => sparkJars, scala, version => spark}
+  val id = prefix + on.name
   val sparkFromMaven = "org.apache.spark" %% "spark-sql" % spark % Test
-  Project(id, file(s"jvm/tfrecord/target/$id"))
+  val suites = file(folder).getAbsoluteFile / "src" / "test"
+  Project(id, file(s"$folder/target/$id"))
     .disablePlugins(ScalafmtPlugin) // five rows share their sources: see the alias `format`
     .settings(
       publish / skip := true,
       scalaVersion := scala,
       autoScalaLibrary := false,
-      libraryDependencies ++= references.map(_ % Test) ++ Seq(
+      libraryDependencies ++= libraries.map(_ % Test) ++ Seq(
         "org.scalatest" %% "scalatest" % "3.2.19" % Test,
         "org.scalacheck" %% "scalacheck" % "1.18.1" % Test
       ) ++ (if (sparkJars.isEmpty) Seq(sparkFromMaven) else Nil),
@@ -253,7 +297,7 @@ def sparkTests(
       ),
       // The tests' own libraries first: Spark's jars may hold older ones of the same name.
       Test / externalDependencyClasspath := {
-        val jar = (tfrecord.jvm(scala) / Compile / packageBin).value
+        val jar = (module.jvm(scala) / Compile / packageBin).value
         val fromMaven = (Test / managedClasspath).value
         val ownLibraries =
           if (sparkJars.isEmpty) fromMaven
@@ -271,7 +315,7 @@ def sparkTests(
       Test / testOptions ++=
         Seq(scalaTestReport, Tests.Filter(name => !isFaultSuite(name))) ++ skipped,
       Test / javaOptions ++=
-        openedPackages ++ compiler ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
+        openedPackages ++ on.compiler ++ Seq("-Xmx2g", "-Dspark.ui.enabled=false"),
       Test / forkOptions := {
         val folder = target.value / "work" // takes spark-warehouse and the like
         IO.createDirectory(folder)
@@ -281,18 +325,59 @@ def sparkTests(
     )
 }
 
-lazy val spark35_212 = sparkTests("spark35_212", "3.5.9", scala212, Some(jarsOfSpark("3.5.9")))
-// Has no spark-mllib.
-lazy val spark35_213 =
-  sparkTests("spark35_213", "3.5.9", scala213, None, skipped = Seq(formatOnly))
-lazy val spark40 =
-  sparkTests("spark40", "4.0.5", scala213, Some(jarsOfSpark("4.0.5")), skipped = Seq(formatOnly))
-lazy val spark41 =
-  sparkTests("spark41", "4.1.4", scala213, Some(jarsOfSpark("4.1.4")), skipped = Seq(formatOnly))
-// With the optimizing compiler, as users run it.
-lazy val spark42 = sparkTests("spark42", "4.2.1", scala213, Some(jarsOfVenv), compiler = Nil)
+val tfrecordTests = sparkTests(tfrecord, "jvm/tfrecord", "spark", references) _
+
+lazy val spark35_212 = tfrecordTests(on35_212, Nil)
+lazy val spark35_213 = tfrecordTests(on35_213, Seq(formatOnly))
+lazy val spark40 = tfrecordTests(on40, Seq(formatOnly))
+lazy val spark41 = tfrecordTests(on41, Seq(formatOnly))
+lazy val spark42 = tfrecordTests(on42, Nil)
   .configs(HdfsServer, S3Client, OnHdfs, OnS3, OnCluster, UnderFaults)
   .settings(elsewhere)
+
+// The models that the suites of jvm/savedmodel load, and what TensorFlow's Python computes with them.
+lazy val testModels = taskKey[File]("Makes the models of the tests, once for all rows")
+ThisBuild / testModels := {
+  val made = file("target/test-models").getAbsoluteFile
+  val script = file("jvm/savedmodel/src/test/python/make_models.py").getAbsoluteFile
+  val make = FileFunction.cached(file("target/test-models.cache"), FilesInfo.hash) { _ =>
+    IO.delete(made)
+    val python = file(".venv/bin/python").getAbsolutePath
+    val log = new java.io.File(made.getPath + ".log")
+    val process = new ProcessBuilder(python, script.getPath, made.getPath)
+      .redirectErrorStream(true)
+      .redirectOutput(log)
+    if (process.start().waitFor() != 0) {
+      throw new MessageOnlyException(s"${script.getName} failed:\n${IO.read(log)}")
+    }
+    Set(made / "expected.json")
+  }
+  make(Set(script))
+  made
+}
+
+def scoringTests(on: TestedSpark): Project =
+  sparkTests(savedmodel, "jvm/savedmodel", "scoring", tensorflow)(on, Nil).settings(
+    Test / javaOptions ++= Seq(
+      s"-Dsparktf.test.models=${(ThisBuild / testModels).value}",
+      // TensorFlow unpacks 680 MB when it is first loaded: into one place for all rows.
+      s"-Dorg.bytedeco.javacpp.cachedir=${file("target/javacpp").getAbsolutePath}"
+    )
+  )
+
+lazy val scoring35_212 = scoringTests(on35_212)
+lazy val scoring35_213 = scoringTests(on35_213)
+lazy val scoring40 = scoringTests(on40)
+lazy val scoring41 = scoringTests(on41)
+lazy val scoring42 = scoringTests(on42)
+  .configs(HdfsServer)
+  .dependsOn(spark42 % "test->test") // has an HDFS to start
+  .settings(
+    libraryDependencies ++= hdfsServer.map(_ % HdfsServer),
+    Test / unmanagedSourceDirectories +=
+      file("jvm/savedmodel/src/test/scala-hdfs").getAbsoluteFile,
+    Test / javaOptions ++= hdfsOptions.value
+  )
 
 // Jazzer, which finds its way through GuidedFuzz by what code it reaches. In none of the aggregates:
 // nothing but `make fuzz-guided` needs it.
@@ -315,7 +400,7 @@ lazy val guidedFuzz = Project("guidedFuzz", file("jvm/tfrecord/target/guidedFuzz
 // What benchmarks/run.py measures beside the data source, in the Spark that it runs on.
 lazy val benchmarks = (projectMatrix in file("benchmarks/spark"))
   .jvmPlatform(scalaVersions = Seq(scala213, scala212))
-  .dependsOn(tfrecord)
+  .dependsOn(tfrecord, savedmodel)
   .settings(
     name := "sparktf-benchmarks",
     publish / skip := true,
@@ -326,6 +411,7 @@ lazy val benchmarks = (projectMatrix in file("benchmarks/spark"))
   )
 
 lazy val benchmarkJars = taskKey[Unit]("Copies the jars that benchmarks/run.py gives to Spark")
+lazy val scoringJars = taskKey[Unit]("Copies the jars that ScoringBenchmark runs with")
 
 lazy val jmh = (project in file("benchmarks/jmh"))
   .enablePlugins(JmhPlugin)
@@ -344,8 +430,9 @@ lazy val jmh = (project in file("benchmarks/jmh"))
 lazy val copyJars = taskKey[Unit]("Copies the data source's jars into the Python package")
 
 lazy val root = (project in file("."))
-  .aggregate(tfrecord.projectRefs ++ benchmarks.projectRefs: _*)
+  .aggregate(tfrecord.projectRefs ++ savedmodel.projectRefs ++ benchmarks.projectRefs: _*)
   .aggregate(spark35_212, spark35_213, spark40, spark41, spark42, jmh)
+  .aggregate(scoring35_212, scoring35_213, scoring40, scoring41, scoring42)
   .settings(
     publish / skip := true,
     copyJars := {
@@ -365,6 +452,18 @@ lazy val root = (project in file("."))
       (Seq(jar213, jar212) ++ libraries.filter { jar =>
         modules.exists(module => jar.getName.matches(s"$module-[0-9.]+jar"))
       }).foreach(jar => IO.copyFile(jar, folder / jar.getName))
+    },
+    scoringJars := {
+      val own = Seq(
+        (benchmarks.jvm(scala213) / Compile / packageBin).value,
+        (benchmarks.jvm(scala212) / Compile / packageBin).value,
+        (savedmodel.jvm(scala213) / Compile / packageBin).value,
+        (savedmodel.jvm(scala212) / Compile / packageBin).value
+      )
+      val libraries = (savedmodel.jvm(scala213) / Runtime / managedClasspath).value.map(_.data)
+      val folder = baseDirectory.value / "benchmarks" / "target" / "scoring"
+      IO.delete(folder)
+      (own ++ libraries).foreach(jar => IO.copyFile(jar, folder / jar.getName))
     }
   )
 
@@ -381,6 +480,7 @@ addCommandAlias("testSpark35_213", "spark35_213/test")
 addCommandAlias("testSpark40", "spark40/test")
 addCommandAlias("testSpark41", "spark41/test")
 addCommandAlias("testSpark42", "spark42/test")
+addCommandAlias("testScoring", "scoring42/test")
 addCommandAlias("testHdfs", "spark42/OnHdfs/test")
 addCommandAlias("testS3", "spark42/OnS3/test")
 addCommandAlias("testCluster", "spark42/OnCluster/test")
@@ -389,10 +489,12 @@ addCommandAlias("testFaults", "spark42/UnderFaults/test")
 // Not `scalafmtAll`: it would let the two rows of the data source write the same files at once.
 addCommandAlias(
   "format",
-  "tfrecord/scalafmt; tfrecord/Test/scalafmt; benchmarks/scalafmt; jmh/scalafmt; scalafmtSbt"
+  "tfrecord/scalafmt; tfrecord/Test/scalafmt; savedmodel/scalafmt; savedmodel/Test/scalafmt; " +
+    "benchmarks/scalafmt; jmh/scalafmt; scalafmtSbt"
 )
 addCommandAlias(
   "formatCheck",
-  "tfrecord/scalafmtCheck; tfrecord/Test/scalafmtCheck; benchmarks/scalafmtCheck; " +
-    "jmh/scalafmtCheck; scalafmtSbtCheck"
+  "tfrecord/scalafmtCheck; tfrecord/Test/scalafmtCheck; " +
+    "savedmodel/scalafmtCheck; savedmodel/Test/scalafmtCheck; " +
+    "benchmarks/scalafmtCheck; jmh/scalafmtCheck; scalafmtSbtCheck"
 )

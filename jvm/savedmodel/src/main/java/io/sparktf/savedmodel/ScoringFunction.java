@@ -1,0 +1,139 @@
+package io.sparktf.savedmodel;
+
+import java.io.Serializable;
+import scala.Function1;
+import scala.Function10;
+import scala.Function2;
+import scala.Function3;
+import scala.Function4;
+import scala.Function5;
+import scala.Function6;
+import scala.Function7;
+import scala.Function8;
+import scala.Function9;
+
+/**
+ * A function of Spark's that scores. Called as a function it scores one row, as when Spark folds a
+ * constant; the rule ScoreInBatches knows it by its class and has it evaluated in batches.
+ *
+ * <p>Spark casts a function to the type for the number of its arguments, before anything of ours
+ * sees them. So this one is of all types, to say itself how many arguments it takes; which only
+ * Java allows.
+ */
+@SuppressWarnings({"rawtypes", "unchecked"})
+final class ScoringFunction
+    implements Function1,
+        Function2,
+        Function3,
+        Function4,
+        Function5,
+        Function6,
+        Function7,
+        Function8,
+        Function9,
+        Function10,
+        Serializable {
+  private static final long serialVersionUID = 1L;
+
+  private final Scoring scoring;
+
+  ScoringFunction(Scoring scoring) {
+    this.scoring = scoring;
+  }
+
+  Scoring scoring() {
+    return scoring;
+  }
+
+  private Object one(Object... values) {
+    return scoring.one(values);
+  }
+
+  @Override
+  public Object apply(Object a) {
+    return one(a);
+  }
+
+  @Override
+  public Object apply(Object a, Object b) {
+    return one(a, b);
+  }
+
+  @Override
+  public Object apply(Object a, Object b, Object c) {
+    return one(a, b, c);
+  }
+
+  @Override
+  public Object apply(Object a, Object b, Object c, Object d) {
+    return one(a, b, c, d);
+  }
+
+  @Override
+  public Object apply(Object a, Object b, Object c, Object d, Object e) {
+    return one(a, b, c, d, e);
+  }
+
+  @Override
+  public Object apply(Object a, Object b, Object c, Object d, Object e, Object f) {
+    return one(a, b, c, d, e, f);
+  }
+
+  @Override
+  public Object apply(Object a, Object b, Object c, Object d, Object e, Object f, Object g) {
+    return one(a, b, c, d, e, f, g);
+  }
+
+  @Override
+  public Object apply(
+      Object a, Object b, Object c, Object d, Object e, Object f, Object g, Object h) {
+    return one(a, b, c, d, e, f, g, h);
+  }
+
+  @Override
+  public Object apply(
+      Object a, Object b, Object c, Object d, Object e, Object f, Object g, Object h, Object i) {
+    return one(a, b, c, d, e, f, g, h, i);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j) {
+    return one(a, b, c, d, e, f, g, h, i, j);
+  }
+
+  @Override
+  public Function1 curried() {
+    throw new UnsupportedOperationException();
+  }
+
+  @Override
+  public Function1 tupled() {
+    throw new UnsupportedOperationException();
+  }
+
+  /** So that Spark sees when two plans are the same. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof ScoringFunction && ((ScoringFunction) other).scoring.equals(scoring);
+  }
+
+  @Override
+  public int hashCode() {
+    return scoring.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    return scoring.model().toString();
+  }
+}

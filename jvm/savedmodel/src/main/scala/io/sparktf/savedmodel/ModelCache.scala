@@ -1,0 +1,73 @@
+package io.sparktf.savedmodel
+
+import java.lang.ref.WeakReference
+import java.nio.file.Path
+import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.atomic.AtomicLong
+
+import scala.collection.mutable
+
+/**
+ * What a loaded model is known by: its content, not its path, so that a model that was replaced
+ * under its path is another one.
+ *
+ * @param path where the user has it, for messages
+ * @param fingerprint of the names and contents of its files
+ */
+final private[savedmodel] case class ModelKey(
+    path: String,
+    fingerprint: String,
+    tags: Seq[String]
+) {
+  override def toString: String = path
+}
+
+/**
+ * The models that this JVM has loaded, each once, for all tasks, jobs and functions.
+ *
+ * The last few used stay loaded between jobs; of those that came from one path, only the newest.
+ * Others stay as long as something refers to them (see [[ModelSession]]).
+ */
+private[savedmodel] object ModelCache {
+  private val Kept = 8
+
+  final private class Slot {
+    private var loaded: WeakReference[ModelSession] = _
+
+    def get(load: => ModelSession): ModelSession = synchronized {
+      val there = if (loaded == null) null else loaded.get
+      if (there != null) there
+      else {
+        val session = load
+        loaded = new WeakReference(session)
+        session
+      }
+    }
+  }
+
+  private val slots = new ConcurrentHashMap[(String, Seq[String]), Slot]()
+  private val kept = mutable.LinkedHashMap.empty[ModelKey, ModelSession]
+
+  /** How many models have been loaded in this JVM. */
+  val loads = new AtomicLong()
+
+  /** @param folder where its files are on this machine; asked for only if it has to be loaded */
+  def get(key: ModelKey)(folder: => Path): ModelSession = {
+    val slot = slots.computeIfAbsent((key.fingerprint, key.tags), _ => new Slot)
+    val session = slot.get {
+      loads.incrementAndGet()
+      ModelSession.load(folder, key.tags, key.path)
+    }
+    kept.synchronized {
+      val replaced = kept.keys.filter(k => k.path == key.path && k.fingerprint != key.fingerprint)
+      replaced.toList.foreach(kept.remove)
+      kept.remove(key)
+      kept.put(key, session)
+      while (kept.size > Kept) kept.remove(kept.head._1)
+    }
+    session
+  }
+
+  /** Lets go of all models; those in use stay until they are not. */
+  def clear(): Unit = kept.synchronized(kept.clear())
+}

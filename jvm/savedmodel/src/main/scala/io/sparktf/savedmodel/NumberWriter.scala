@@ -1,0 +1,167 @@
+package io.sparktf.savedmodel
+
+import java.math.BigInteger
+
+import org.apache.spark.sql.catalyst.expressions.SpecializedGetters
+import org.apache.spark.sql.types._
+import org.apache.spark.unsafe.Platform
+
+/**
+ * Writes the elements of a column into a tensor's memory. A floating tensor rounds as TensorFlow's
+ * own casts do; a whole number that does not fit, and a finite one that would become infinite, are
+ * errors.
+ *
+ * @param bytes of an element in the tensor
+ * @param sameBits whether Spark holds the elements as the tensor does, so that arrays are copied
+ */
+sealed abstract private[savedmodel] class NumberWriter(val bytes: Int, val sameBits: Boolean) {
+
+  /** Writes the element at `i` of an array or row. */
+  def put(from: SpecializedGetters, i: Int, address: Long): Unit
+}
+
+private[savedmodel] object NumberWriter {
+
+  /** None where the elements of such a column cannot be the tensor's. */
+  def of(element: DataType, dtype: DType): Option[NumberWriter] = {
+    if (element == NullType) return Some(new Nothing(dtype))
+    val same = element == dtype.sparkType && fixed(element) == dtype.bytes
+    dtype.code match {
+      case DType.Float32 | DType.Float64 | DType.Float16 | DType.BFloat16 =>
+        reader(element).map(read => new Floating(read, dtype, same))
+      case DType.Bool => if (element == BooleanType) Some(new Bool(dtype)) else None
+      case DType.UInt64 => element match {
+          case d: DecimalType if d.scale == 0 => Some(new Unsigned(d, dtype))
+          case other => integer(other).map(read => new Whole(read, dtype, same = false))
+        }
+      case DType.Str => None
+      case _ => integer(element).map(read => new Whole(read, dtype, same))
+    }
+  }
+
+  /** The size of an element in Spark's arrays, 0 where it has none. */
+  private def fixed(element: DataType): Int = element match {
+    case BooleanType | ByteType => 1
+    case ShortType => 2
+    case IntegerType | FloatType => 4
+    case LongType | DoubleType => 8
+    case _ => 0
+  }
+
+  sealed private trait ReadDouble {
+    def apply(from: SpecializedGetters, i: Int): Double
+  }
+
+  sealed private trait ReadLong {
+    def apply(from: SpecializedGetters, i: Int): Long
+  }
+
+  private def reader(element: DataType): Option[ReadDouble] = element match {
+    case FloatType => Some(new ReadDouble {
+        override def apply(from: SpecializedGetters, i: Int): Double = from.getFloat(i).toDouble
+      })
+    case DoubleType => Some(new ReadDouble {
+        override def apply(from: SpecializedGetters, i: Int): Double = from.getDouble(i)
+      })
+    case d: DecimalType => Some(new ReadDouble {
+        override def apply(from: SpecializedGetters, i: Int): Double =
+          from.getDecimal(i, d.precision, d.scale).toDouble
+      })
+    case other => integer(other).map(read =>
+        new ReadDouble {
+          override def apply(from: SpecializedGetters, i: Int): Double = read(from, i).toDouble
+        }
+      )
+  }
+
+  private def integer(element: DataType): Option[ReadLong] = element match {
+    case ByteType => Some(new ReadLong {
+        override def apply(from: SpecializedGetters, i: Int): Long = from.getByte(i).toLong
+      })
+    case ShortType => Some(new ReadLong {
+        override def apply(from: SpecializedGetters, i: Int): Long = from.getShort(i).toLong
+      })
+    case IntegerType => Some(new ReadLong {
+        override def apply(from: SpecializedGetters, i: Int): Long = from.getInt(i).toLong
+      })
+    case LongType => Some(new ReadLong {
+        override def apply(from: SpecializedGetters, i: Int): Long = from.getLong(i)
+      })
+    case _ => None
+  }
+
+  final private class Floating(read: ReadDouble, dtype: DType, same: Boolean)
+    extends NumberWriter(dtype.bytes, same) {
+    private val code = dtype.code
+
+    override def put(from: SpecializedGetters, i: Int, address: Long): Unit = {
+      val value = read(from, i)
+      code match {
+        case DType.Float64 => Platform.putDouble(null, address, value)
+        case DType.Float32 =>
+          val float = value.toFloat
+          requireHeld(value, float)
+          Platform.putFloat(null, address, float)
+        case DType.Float16 =>
+          val half = Half.fromFloat(value.toFloat)
+          requireHeld(value, Half.toFloat(half))
+          Platform.putShort(null, address, half)
+        case _ =>
+          val half = Half.brainFromFloat(value.toFloat)
+          requireHeld(value, Half.brainToFloat(half))
+          Platform.putShort(null, address, half)
+      }
+    }
+
+    private def requireHeld(value: Double, held: Float): Unit =
+      if (held.isInfinite && !value.isInfinite) {
+        throw new ArithmeticException(s"$value is beyond what ${dtype.name} can hold")
+      }
+  }
+
+  final private class Whole(read: ReadLong, dtype: DType, same: Boolean)
+    extends NumberWriter(dtype.bytes, same) {
+    private val unsigned = dtype.name.startsWith("u")
+    private val bits = dtype.bytes * 8
+    private val min = if (unsigned) 0L else Long.MinValue >> (64 - bits)
+    private val max =
+      if (bits == 64) Long.MaxValue else if (unsigned) (1L << bits) - 1 else (1L << (bits - 1)) - 1
+
+    override def put(from: SpecializedGetters, i: Int, address: Long): Unit = {
+      val value = read(from, i)
+      if (value < min || value > max) {
+        throw new ArithmeticException(s"$value does not fit ${dtype.name}")
+      }
+      bytes match {
+        case 1 => Platform.putByte(null, address, value.toByte)
+        case 2 => Platform.putShort(null, address, value.toShort)
+        case 4 => Platform.putInt(null, address, value.toInt)
+        case _ => Platform.putLong(null, address, value)
+      }
+    }
+  }
+
+  /** uint64, beyond what a long holds. */
+  final private class Unsigned(decimal: DecimalType, dtype: DType)
+    extends NumberWriter(dtype.bytes, false) {
+    override def put(from: SpecializedGetters, i: Int, address: Long): Unit = {
+      val value: BigInteger =
+        from.getDecimal(i, decimal.precision, 0).toJavaBigDecimal.toBigIntegerExact
+      if (value.signum < 0 || value.bitLength > 64) {
+        throw new ArithmeticException(s"$value does not fit ${dtype.name}")
+      }
+      Platform.putLong(null, address, value.longValue)
+    }
+  }
+
+  /** For columns whose values are null: there is none to write. */
+  final private class Nothing(dtype: DType) extends NumberWriter(dtype.bytes, false) {
+    override def put(from: SpecializedGetters, i: Int, address: Long): Unit =
+      throw new IllegalStateException("a column of no type has a value")
+  }
+
+  final private class Bool(dtype: DType) extends NumberWriter(dtype.bytes, true) {
+    override def put(from: SpecializedGetters, i: Int, address: Long): Unit =
+      Platform.putBoolean(null, address, from.getBoolean(i))
+  }
+}

@@ -1,0 +1,130 @@
+package io.sparktf.savedmodel
+
+import java.io.FileNotFoundException
+import java.nio.file.Files
+
+class LoadSuite extends ScoringSuite {
+  private val rows = Models.rows("rows")
+
+  test("a model says what it takes and gives") {
+    assert(linear.inputs.map(_.toString) == Seq("features: float32[?, 2]"))
+    assert(linear.outputs.map(_.toString) == Seq("output_0: float32[?, 1]"))
+  }
+
+  test("models are loaded once, whatever the path to them") {
+    linear.predict(rows)
+    val before = ModelCache.loads.get
+    val folder = temporaryFolder()
+    Models.copy("linear", folder)
+    assertClose(SavedModel.load(folder.toString).predict(rows).flatten, Models.floats("linear"))
+    assertClose(SavedModel.load(s"file://$folder").predict(rows).flatten, Models.floats("linear"))
+    assert(ModelCache.loads.get == before)
+  }
+
+  test("a model that is replaced under its path is another one") {
+    val folder = temporaryFolder().resolve("model")
+    Models.copy("linear", folder)
+    val old = SavedModel.load(folder.toString)
+    Models.copy("linear_other", folder)
+    val replaced = SavedModel.load(folder.toString)
+    assert(replaced.fingerprint != old.fingerprint)
+    assertClose(replaced.predict(rows).flatten, Models.floats("linear_other"))
+    assertClose(old.predict(rows).flatten, Models.floats("linear"))
+  }
+
+  for (within <- Seq("", "linear/"))
+    test(s"a zip with the model in '$within'") {
+      val zip = temporaryFolder().resolve("model.zip")
+      Models.zip("linear", zip, within)
+      assertClose(SavedModel.load(zip.toString).predict(rows).flatten, Models.floats("linear"))
+    }
+
+  test("a zip whose names lead out of it is refused") {
+    val zip = temporaryFolder().resolve("evil.zip")
+    Models.zip("linear", zip, "../../evil/")
+    assert(failure(SavedModel.load(zip.toString)).contains("leads out of the model"))
+  }
+
+  test("many threads load a model once") {
+    val folder = temporaryFolder()
+    Models.copy("cnn", folder)
+    Files.write(folder.resolve("notes.txt"), Array[Byte](1)) // not the model of other tests
+    val before = ModelCache.loads.get
+    val threads = (1 to 8).map { _ =>
+      val thread = new Thread(() => SavedModel.load(folder.toString).predict(Models.rows("pixels")))
+      thread.start()
+      thread
+    }
+    threads.foreach(_.join())
+    assert(ModelCache.loads.get == before + 1)
+  }
+
+  test("signatures and tags that there are not") {
+    val path = Models.path("linear")
+    val signature = failure(SavedModel.load(path, signature = "predict"))
+    assert(signature.contains("has no signature 'predict'; it has: 'serve', 'serving_default'"))
+    val tags = failure(SavedModel.load(path, tags = Seq("serve", "gpu")))
+    assert(tags.contains("no graph with the tags 'serve', 'gpu'; it has: 'serve'"))
+    val none = failure(SavedModel.load(Models.path("no_signature")))
+    assert(none.contains("no signature 'serving_default'; it has none. Save it with model.export"))
+  }
+
+  test("nothing, and what is no SavedModel") {
+    intercept[FileNotFoundException](SavedModel.load("/no/such/model"))
+    assert(failure(SavedModel.load("/no/such/model")).contains("hdfs://host/models/linear"))
+    val folder = temporaryFolder()
+    assert(failure(SavedModel.load(folder.toString)).contains("it is empty"))
+    Files.write(folder.resolve("model.keras"), Array[Byte](1))
+    val other = failure(SavedModel.load(folder.toString))
+    assert(other.contains("is no SavedModel") && other.contains("it holds model.keras"))
+    assert(other.contains("model.export(path)"))
+    val file = folder.resolve("model.keras").toString
+    assert(failure(SavedModel.load(file)).contains("neither a folder nor a zip"))
+    Files.write(folder.resolve("saved_model.pb"), "no protobuf message".getBytes)
+    assert(failure(SavedModel.load(folder.toString)).contains("saved_model.pb is damaged"))
+  }
+
+  test("a model of Keras 3 that only Python can restore names the repair") {
+    val message = failure(SavedModel.load(Models.path("not_restored")))
+    assert(message.contains("do not restore the variables"))
+    assert(message.contains("model.export(path)"))
+    assert(message.contains("sparktf.repair_saved_model(src, dst)"))
+  }
+
+  test("signatures that cannot be columns") {
+    val path = Models.path("refused")
+    def refusal(signature: String) = failure(SavedModel.load(path, signature))
+    assert(refusal("one_row").contains("its batches have 1 rows, and must have any number"))
+    assert(refusal("sum").contains("y: float32[] cannot be a column"))
+    assert(refusal("complex").contains("no type of Spark holds complex64"))
+  }
+
+  for (name <- Seq("module", "keras2"))
+    test(s"a model that is not of Keras 3: $name") {
+      val model = SavedModel.load(Models.path(name))
+      assertClose(model.predict(rows).flatten, Models.floats("linear"))
+    }
+
+  test("copies and native memory go when nothing refers to them") {
+    val folder = temporaryFolder()
+    val zip = folder.resolve("model.zip")
+    def copies = {
+      val temporary = Files.list(folder.getFileSystem.getPath(sys.props("java.io.tmpdir")))
+      try temporary.filter(_.getFileName.toString.startsWith("sparktf-model-")).count
+      finally temporary.close()
+    }
+    Models.zip("cnn", zip, "")
+    SavedModel.load(zip.toString)
+    val before = copies
+    for (i <- 1 to 5) {
+      Models.zip(if (i % 2 == 0) "cnn" else "module", zip, "")
+      SavedModel.load(zip.toString)
+    }
+    val deadline = System.nanoTime + 30L * 1000 * 1000 * 1000
+    while (copies > before && System.nanoTime < deadline) {
+      System.gc()
+      Thread.`yield`()
+    }
+    assert(copies <= before)
+  }
+}

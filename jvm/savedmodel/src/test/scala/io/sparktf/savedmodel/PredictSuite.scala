@@ -1,0 +1,118 @@
+package io.sparktf.savedmodel
+
+class PredictSuite extends ScoringSuite {
+  private val rows = Models.rows("rows")
+
+  test("rows of floats on the driver") {
+    assertClose(linear.predict(rows).flatten, Models.floats("linear"))
+    assert(linear.predict(Array.empty[Array[Float]]).isEmpty)
+  }
+
+  test("a CNN") {
+    val cnn = SavedModel.load(Models.path("cnn"))
+    assertClose(cnn.predict(Models.rows("pixels")).flatten, Models.rows("cnn").flatten)
+  }
+
+  test("arrays and sequences of other numbers") {
+    val expected = Models.floats("linear")
+    assertClose(linear.predictAs[Array[Float]](rows.map(_.map(_.toDouble))).flatten, expected)
+    assertClose(linear.predictAs[Array[Float]](rows.map(_.map(_.toInt).toSeq)).flatten, expected)
+    assertClose(linear.predictAs[Array[Float]](rows.map(_.map(_.toLong))).flatten, expected)
+  }
+
+  private def echo(signature: String, row: Any): Any =
+    SavedModel.load(Models.path("echo"), signature).predictAs[AnyRef](Array(row)).head
+
+  private def assertEcho(dtype: String, scalars: Seq[Any], arrays: Seq[Any]): Unit =
+    test(s"$dtype goes in and comes out as it is") {
+      scalars.foreach(value => assert(echo(s"${dtype}_scalar", value) == value))
+      arrays.foreach { value =>
+        val found = echo(dtype, value)
+        assert(found.getClass == value.getClass)
+        assert(found.asInstanceOf[Array[_]].toSeq == value.asInstanceOf[Array[_]].toSeq)
+      }
+    }
+
+  assertEcho("float32", Seq(1.5f, Float.MinValue), Seq(Array(1.5f, -0.0f, Float.MaxValue)))
+  assertEcho("float64", Seq(math.Pi, -1e300), Seq(Array(math.Pi, Double.MinPositiveValue)))
+  assertEcho("float16", Seq(0.5f, 65504f, 5.9604645e-8f), Seq(Array(-1.5f, 2048f)))
+  assertEcho("bfloat16", Seq(0.5f, -3.3895314e38f), Seq(Array(1f, -2.5f)))
+  assertEcho("int8", Seq(Byte.MinValue, Byte.MaxValue), Nil)
+  assertEcho("int16", Seq(Short.MinValue), Seq(Array[Short](1, Short.MaxValue)))
+  assertEcho("int32", Seq(Int.MinValue), Seq(Array(1, Int.MaxValue)))
+  assertEcho("int64", Seq(Long.MinValue), Seq(Array(1L, Long.MaxValue)))
+  assertEcho("uint8", Seq(0.toShort, 255.toShort), Seq(Array[Short](0, 255)))
+  assertEcho("uint16", Seq(65535), Seq(Array(0, 65535)))
+  assertEcho("uint32", Seq(4294967295L), Seq(Array(0L, 4294967295L)))
+  assertEcho("bool", Seq(true, false), Seq(Array(true, false, true)))
+  assertEcho("string", Seq("", "grüße", "x" * 1000), Seq(Array("a", "", "b" * 100)))
+
+  test("uint64 beyond a long") {
+    val largest = new java.math.BigDecimal("18446744073709551615")
+    val model = SavedModel.load(Models.path("echo"), "uint64_scalar")
+    val df = column("18446744073709551615BD", "x").selectExpr("cast(x as decimal(20,0)) x")
+    assert(model.transform(df).head().getDecimal(1) == largest)
+    assert(echo("uint64_scalar", 7L) == new java.math.BigDecimal(7))
+  }
+
+  test("half floats are rounded as TensorFlow does") {
+    assert(echo("float16_scalar", 2049f) == 2048f) // ties to even
+    assert(echo("float16_scalar", Float.PositiveInfinity) == Float.PositiveInfinity)
+    assert(echo("float16_scalar", 1e-10f) == 0f)
+    assert(echo("bfloat16_scalar", 1.00390625f) == 1f)
+    assert(echo("bfloat16_scalar", Float.NaN).asInstanceOf[Float].isNaN)
+    assert(echo("float16_scalar", Float.NaN).asInstanceOf[Float].isNaN)
+  }
+
+  test("numbers that do not fit are errors") {
+    assert(failure(echo("int8_scalar", 128)).contains("128 does not fit int8"))
+    assert(failure(echo("uint8_scalar", -1)).contains("-1 does not fit uint8"))
+    assert(failure(echo("uint32_scalar", 1L << 32)).contains("does not fit uint32"))
+    assert(failure(echo("float16_scalar", 70000f)).contains("70000.0 is beyond what float16"))
+    assert(failure(echo("bfloat16_scalar", 3.4e38f)).contains("is beyond what bfloat16"))
+    assert(failure(echo("float32_scalar", -1e39)).contains("-1.0E39 is beyond what float32"))
+    assert(echo("float32_scalar", Double.NegativeInfinity) == Float.NegativeInfinity)
+    assert(failure(echo("int32_scalar", 1.5)).contains("it is double, and has to hold whole"))
+    assert(failure(echo("bool_scalar", 1)).contains("it is int, and has to hold booleans"))
+    assert(failure(echo("string_scalar", 1)).contains("has to hold strings or binaries"))
+    assert(failure(echo("float32_scalar", "1")).contains("it is string, and has to hold numbers"))
+  }
+
+  test("several inputs and outputs") {
+    val model = SavedModel.load(Models.path("several"))
+    assert(model.inputs.map(_.name) == Seq("counts", "label", "weight"))
+    val row = Map("counts" -> Array(1L, 2L, 3L), "label" -> "n", "weight" -> 0.5f)
+    val found = model.predictAs[Map[String, Any]](Array(row, row)).last
+    assert(found("total") == 3f)
+    assert(found("text") == "n-1")
+    assert(found("square").asInstanceOf[Array[Array[Float]]].map(_.toSeq).toSeq ==
+      Seq(Seq(3f, 3f), Seq(3f, 3f)))
+    val lacking = failure(model.predictAs[Map[String, Any]](Array(row - "label")))
+    assert(lacking.contains("no value for the model's input label: string[?]"))
+    assert(failure(model.predictAs[Float](Array(row))).contains("gives Map[String, Any] for a row"))
+  }
+
+  test("a result of another type than is asked for") {
+    val message = failure(linear.predictAs[Float](rows))
+    assert(message.contains("output_0: float32[?, 1] gives Array[Float] for a row, not Float"))
+  }
+
+  test("encoded images") {
+    val model = SavedModel.load(Models.path("images"))
+    assert(model.predictAs[Float](Array(Models.bytes("png"))).toSeq == Seq(191.25f))
+  }
+
+  test("what TensorFlow finds wrong is an error with its message") {
+    val model = SavedModel.load(Models.path("refused"), "fails")
+    assert(model.predict(Array(Array(1f, 2f))).length == 1)
+    assert(failure(model.predict(Array(Array(1f, 200f)))).contains("x is too large"))
+    assert(model.predict(Array(Array(1f, 2f))).length == 1)
+    val fewer = SavedModel.load(Models.path("refused"), "fewer")
+    assert(failure(fewer.predict(rows)).contains("must have one row for each"))
+  }
+
+  test("another signature of the same model") {
+    assertClose(linear.withSignature("serve").predict(rows).flatten, Models.floats("linear"))
+    assert(failure(linear.withSignature("other")).contains("has no signature 'other'"))
+  }
+}

@@ -1,0 +1,200 @@
+package io.sparktf.savedmodel
+
+import org.apache.spark.sql.{DataFrame, Row, SparkSession}
+
+class SqlSuite extends ScoringSuite {
+  private lazy val expected = Models.floats("linear")
+
+  private lazy val ready: Unit = {
+    val session = spark
+    import session.implicits._
+    session.udf.register("tfpredict", linear.udf)
+    session.udf.register("several", SavedModel.load(Models.path("several")).udf)
+    val rows = Models.rows("rows").toSeq.zipWithIndex.map { case (row, i) => (i, row) }
+    rows.toDF("id", "features").repartition(2).write.mode("overwrite").saveAsTable("t")
+  }
+
+  private def sql(query: String): DataFrame = {
+    ready
+    spark.sql(query)
+  }
+
+  private def batched(df: DataFrame): Int =
+    "ScoreBatches ".r.findAllIn(df.queryExecution.optimizedPlan.toString).size
+
+  private def scores(rows: Array[Row], at: Int = 0): Seq[Float] =
+    rows.toSeq.map(_.getSeq[Float](at).head)
+
+  test("a column of a table") {
+    val df = sql("SELECT id, features, tfpredict(features) AS y_preds FROM t ORDER BY id")
+    assert(batched(df) == 1)
+    assertClose(scores(df.collect(), at = 2), expected)
+  }
+
+  test("in a condition and in the columns, it is evaluated once, after the other conditions") {
+    val df = sql(
+      "SELECT id, tfpredict(features) y FROM t WHERE tfpredict(features)[0] < 0 AND id <> 1"
+    )
+    assert(batched(df) == 1)
+    val plan = df.queryExecution.optimizedPlan.toString
+    assert(plan.indexOf("ScoreBatches") < plan.lastIndexOf("(id"))
+    val found = df.orderBy("id").collect()
+    val kept = expected.zipWithIndex.filter { case (y, i) => y < 0 && i != 1 }
+    assert(found.map(_.getInt(0)).toSeq == kept.map(_._2).toSeq)
+    assertClose(scores(found, at = 1), kept.map(_._1).toSeq)
+  }
+
+  test("in groups, keys of groups, orders and windows") {
+    val sum = sql("SELECT sum(tfpredict(features)[0]), count(*) FROM t")
+    assert(batched(sum) == 1)
+    assert(math.abs(sum.head().getDouble(0) - expected.map(_.toDouble).sum) < 1e-4)
+    val groups =
+      sql(
+        "SELECT tfpredict(features)[0] < 0 AS k, count(*) FROM t GROUP BY tfpredict(features)[0] < 0"
+      )
+    assert(batched(groups) == 1)
+    assert(groups.collect().map(r => r.getBoolean(0) -> r.getLong(1)).toMap ==
+      expected.groupBy(_ < 0).map { case (k, v) => k -> v.length.toLong })
+    val ordered = sql("SELECT id FROM t ORDER BY tfpredict(features)[0] LIMIT 3")
+    assert(batched(ordered) == 1)
+    assert(ordered.collect().map(_.getInt(0)).toSeq ==
+      expected.zipWithIndex.sorted.map(_._2).take(3).toSeq)
+    val ranks = sql("SELECT id, rank() OVER (ORDER BY tfpredict(features)[0]) r FROM t")
+    assert(batched(ranks) == 1)
+    assert(ranks.orderBy("r").collect().map(_.getInt(0)).toSeq ==
+      expected.zipWithIndex.sorted.map(_._2).toSeq)
+  }
+
+  test("in joins, subqueries, unions and common table expressions") {
+    val join = sql(
+      "SELECT a.id FROM t a JOIN t b ON tfpredict(a.features) = tfpredict(b.features) ORDER BY a.id"
+    )
+    assert(batched(join) == 2)
+    assert(join.collect().map(_.getInt(0)).toSeq == (0 until 5))
+    val outer = sql(
+      "SELECT a.id, b.id FROM t a LEFT JOIN t b ON a.id = b.id AND tfpredict(b.features)[0] > 0"
+    )
+    assert(batched(outer) == 1)
+    assert(outer.collect().filterNot(_.isNullAt(1)).map(_.getInt(0)).toSet ==
+      expected.zipWithIndex.collect { case (y, i) if y > 0 => i }.toSet)
+    val below = sql(
+      "SELECT id FROM t WHERE tfpredict(features)[0] = (SELECT min(tfpredict(features)[0]) FROM t)"
+    )
+    assert(below.collect().map(_.getInt(0)).toSeq == Seq(expected.indexOf(expected.min)))
+    val union = sql(
+      "WITH s AS (SELECT id, tfpredict(features) y FROM t) " +
+        "SELECT * FROM s WHERE id < 2 UNION ALL SELECT * FROM s WHERE id >= 2"
+    )
+    assertClose(scores(union.orderBy("id").collect(), at = 1), expected)
+  }
+
+  test("of what another call gives, and of expressions") {
+    val nested = sql(
+      "SELECT tfpredict(array(tfpredict(features)[0], 1f)) y FROM t ORDER BY id"
+    )
+    assert(batched(nested) == 2)
+    assertClose(scores(nested.collect()), linear.predict(expected.map(Array(_, 1f))).flatten)
+    val computed = sql("SELECT tfpredict(array(id, id + 1)) y FROM t ORDER BY id")
+    assert(batched(computed) == 1)
+    val random = sql("SELECT tfpredict(array(rand(2), rand(3))) FROM t")
+    assert(batched(random) == 1 && random.collect().forall(!_.isNullAt(0)))
+    val ofQuery = sql("SELECT tfpredict(array((SELECT max(id) FROM t), id)) y FROM t ORDER BY id")
+    assertClose(
+      scores(ofQuery.collect()),
+      linear.predict(Array.tabulate(5)(i => Array(4f, i.toFloat))).flatten
+    )
+    assertClose(
+      scores(computed.collect()),
+      linear.predict(Array.tabulate(5)(i => Array(i.toFloat, i + 1f))).flatten
+    )
+  }
+
+  test("of constants and nulls") {
+    assertClose(scores(sql("SELECT tfpredict(array(1, 2))").collect()), expected.take(1))
+    assert(sql("SELECT tfpredict(NULL)").head().isNullAt(0))
+    assert(
+      sql("SELECT tfpredict(if(id < 9, NULL, features)) FROM t").collect().forall(_.isNullAt(0))
+    )
+  }
+
+  test("of rows that are in the query") {
+    val df = sql("SELECT tfpredict(array(a, b)) FROM VALUES (1, 2), (3, 5) AS v(a, b)")
+    assertClose(scores(df.collect()), expected.take(2))
+  }
+
+  test("several inputs, in the order of their names, and outputs, as a struct") {
+    val df = sql(
+      "SELECT s.total, s.text FROM (SELECT several(array(id, 1, 1), 'n', 2f) s FROM t) ORDER BY 1"
+    )
+    assert(df.collect().map(r => (r.getFloat(0), r.getString(1))).toSeq ==
+      (0 until 5).map(i => (2f * (i + 2), s"n-$i")))
+  }
+
+  test("some of the outputs, in small batches") {
+    val model = SavedModel.load(Models.path("several"))
+    spark.udf.register("total", model.function(Seq("total"), batchSize = 2))
+    val df = sql("SELECT total(array(id, 1, 1), 'n', 2f) FROM t ORDER BY id")
+    assert(df.collect().map(_.getFloat(0)).toSeq == (0 until 5).map(i => 2f * (i + 2)))
+  }
+
+  test("wrong columns are errors of the query, before there is a job") {
+    val text =
+      failure(sql("SELECT tfpredict(cast(id AS STRING)) FROM t").queryExecution.executedPlan)
+    assert(text.contains("it is string, and has to hold numbers"))
+    val two = failure(sql("SELECT tfpredict(id, id) FROM t").queryExecution.executedPlan)
+    assert(two.contains("takes 1 columns"))
+  }
+
+  test("tables are written and read with scores, cached and with codegen switched off") {
+    sql("CREATE OR REPLACE TEMPORARY VIEW scored AS SELECT id, tfpredict(features) y FROM t")
+    spark.sql("CACHE TABLE scored")
+    assertClose(scores(spark.sql("SELECT y FROM scored ORDER BY id").collect()), expected)
+    spark.sql("UNCACHE TABLE scored")
+    spark.sql("DROP TABLE IF EXISTS kept")
+    spark.sql("CREATE TABLE kept USING parquet AS SELECT * FROM scored")
+    assertClose(scores(spark.sql("SELECT y FROM kept ORDER BY id").collect()), expected)
+    spark.conf.set("spark.sql.codegen.wholeStage", "false")
+    try assertClose(scores(spark.sql("SELECT y FROM scored ORDER BY id").collect()), expected)
+    finally spark.conf.unset("spark.sql.codegen.wholeStage")
+  }
+
+  test("a session without the rule scores row by row, one with it in batches") {
+    ready
+    val session = spark.newSession()
+    session.udf.register("tfpredict", linear.udf)
+    val query = "SELECT tfpredict(features) y FROM t ORDER BY id"
+    val rowByRow = session.sql(query)
+    assert(batched(rowByRow) == 0)
+    assertClose(scores(rowByRow.collect()), expected)
+    ScoreInBatches.enable(session)
+    ScoreInBatches.enable(session)
+    assert(session.experimental.extraStrategies.length == 1)
+    val inBatches = session.sql(query)
+    assert(batched(inBatches) == 1)
+    assertClose(scores(inBatches.collect()), expected)
+  }
+
+  test("spark.sql.extensions makes it part of every session") {
+    ready
+    val function = linear.udf
+    SparkSession.clearActiveSession()
+    SparkSession.clearDefaultSession()
+    try {
+      val session = SparkSession.builder().withExtensions(new SavedModelExtensions).getOrCreate()
+      assert(session ne spark)
+      session.udf.register("tfpredict", function)
+      val call = "tfpredict(array(id, id + 1))"
+      val df =
+        session.sql(s"SELECT $call y FROM range(0, 5, 1, 2) WHERE $call[0] < 100 ORDER BY id")
+      assert(session.experimental.extraOptimizations.isEmpty)
+      assert(batched(df) == 1)
+      assertClose(
+        scores(df.collect()),
+        linear.predict(Array.tabulate(5)(i => Array(i.toFloat, i + 1f))).flatten
+      )
+    } finally {
+      SparkSession.setDefaultSession(spark)
+      SparkSession.setActiveSession(spark)
+    }
+  }
+}
