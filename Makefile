@@ -169,7 +169,7 @@ bench-growth: $(PACKAGE) $(JARS_BUILT) ## How the cost of reading grows (ARGS=�
 	.venv/bin/python benchmarks/growth.py $(or $(ARGS),--save)
 
 .PHONY: bench-scoring
-bench-scoring: $(PACKAGE) ## Benchmarks of scoring (SPARK=3.5.9, ARGS=… for a part)
+bench-scoring: $(PACKAGE) $(REFERENCES_BUILT) ## Benchmarks of scoring (SPARK=3.5.9, ARGS=… for a part)
 	$(if $(SPARK),PYTHONPATH="$(CURDIR)/.spark/$(SPARK)") .venv/bin/python benchmarks/scoring.py \
 	  $(or $(ARGS),--save)
 

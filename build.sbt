@@ -397,7 +397,7 @@ lazy val guidedFuzz = Project("guidedFuzz", file("jvm/tfrecord/target/guidedFuzz
 
 // ------------------------------------------------------------------ benchmarks
 
-// What benchmarks/run.py measures beside the data source, in the Spark that it runs on.
+// What benchmarks/run.py and scoring.py run in the JVM of the Spark that they measure.
 lazy val benchmarks = (projectMatrix in file("benchmarks/spark"))
   .jvmPlatform(scalaVersions = Seq(scala213, scala212))
   .dependsOn(tfrecord, savedmodel)
@@ -410,8 +410,8 @@ lazy val benchmarks = (projectMatrix in file("benchmarks/spark"))
     scalacOptions ++= lints :+ unusedImports(scalaBinaryVersion.value)
   )
 
-lazy val benchmarkJars = taskKey[Unit]("Copies the jars that benchmarks/run.py gives to Spark")
-lazy val scoringJars = taskKey[Unit]("Copies the jars that ScoringBenchmark runs with")
+lazy val benchmarkJars =
+  taskKey[Unit]("Copies the jars that benchmarks/run.py and scoring.py give to Spark")
 
 lazy val jmh = (project in file("benchmarks/jmh"))
   .enablePlugins(JmhPlugin)
@@ -443,27 +443,24 @@ lazy val root = (project in file("."))
       Seq(jar213, jar212).foreach(jar => IO.copyFile(jar, folder / jar.getName))
     },
     benchmarkJars := {
-      val jar213 = (benchmarks.jvm(scala213) / Compile / packageBin).value
-      val jar212 = (benchmarks.jvm(scala212) / Compile / packageBin).value
-      val libraries = (benchmarks.jvm(scala213) / Runtime / managedClasspath).value.map(_.data)
-      val modules = references.map(_.name)
-      val folder = baseDirectory.value / "benchmarks" / "target" / "jars"
-      IO.delete(folder)
-      (Seq(jar213, jar212) ++ libraries.filter { jar =>
-        modules.exists(module => jar.getName.matches(s"$module-[0-9.]+jar"))
-      }).foreach(jar => IO.copyFile(jar, folder / jar.getName))
-    },
-    scoringJars := {
       val own = Seq(
         (benchmarks.jvm(scala213) / Compile / packageBin).value,
-        (benchmarks.jvm(scala212) / Compile / packageBin).value,
+        (benchmarks.jvm(scala212) / Compile / packageBin).value
+      )
+      val scoring = Seq(
         (savedmodel.jvm(scala213) / Compile / packageBin).value,
         (savedmodel.jvm(scala212) / Compile / packageBin).value
-      )
-      val libraries = (savedmodel.jvm(scala213) / Runtime / managedClasspath).value.map(_.data)
-      val folder = baseDirectory.value / "benchmarks" / "target" / "scoring"
-      IO.delete(folder)
-      (own ++ libraries).foreach(jar => IO.copyFile(jar, folder / jar.getName))
+      ) ++ (savedmodel.jvm(scala213) / Runtime / managedClasspath).value.map(_.data)
+      val modules = references.map(_.name)
+      val libraries = (benchmarks.jvm(scala213) / Runtime / managedClasspath).value
+        .map(_.data)
+        .filter(jar => modules.exists(module => jar.getName.matches(s"$module-[0-9.]+jar")))
+      val folder = baseDirectory.value / "benchmarks" / "target"
+      Seq("jars" -> (own ++ libraries), "scoring" -> (own ++ scoring)).foreach {
+        case (name, jars) =>
+          IO.delete(folder / name)
+          jars.foreach(jar => IO.copyFile(jar, folder / name / jar.getName))
+      }
     }
   )
 

@@ -1,15 +1,19 @@
 """Times scoring a SavedModel in Spark beside the bare model, in one run.
 
-    .venv/bin/python benchmarks/scoring.py --save
+    make bench-scoring
 
 Two models: *cnn*, a small convolutional network on 28 x 28 pixels (`array<float>` of 784), and
 *linear*, two floats to one. Ways to score the same rows, all with one TensorFlow thread a process:
 
 - `bare`: TensorFlow alone, in two processes, each with half of the rows as one NumPy array. What
   Spark adds can only be more.
-- `predict_udf`: sparktf's.
+- `bare in the JVM`: the same by TensorFlow's C API in two threads of a JVM.
+- `predict_udf`: sparktf's in Python.
 - `predict_batch_udf`: `pyspark.ml.functions.predict_batch_udf`, with the function that its
   documentation shows, calling the same signature.
+- `transform`: `SavedModel.transform`, sparktf's in Scala.
+- `tfpredict`: the same by a function of SQL.
+- `row by row`: an ordinary function of Scala that calls the model for its one row, on 1 in 20.
 
 Spark runs as `local[2]`, on rows that it holds in memory, into the noop sink. Each way runs once
 before it counts; then all run in alternating rounds, and the best of each counts. Then the same
@@ -35,6 +39,7 @@ os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+ROOT = Path(__file__).resolve().parents[1]
 PROCESSES = 2
 
 
@@ -177,15 +182,22 @@ def batch_udf_column(model: str, width: int, batch: int | None) -> Column:
 
 
 def score(df: DataFrame, column: Column) -> float:
-    start = time.perf_counter()
-    df.select(column.alias("y")).write.format("noop").mode("overwrite").save()
-    return time.perf_counter() - start
+    return timed(lambda: df.select(column.alias("y")).write.format("noop").mode("overwrite").save())
 
 
 def start_spark() -> SparkSession:
+    import pyspark
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.builder.master(f"local[{PROCESSES}]").config("spark.ui.enabled", "false")
+    folder = ROOT / "benchmarks" / "target" / "scoring"
+    other = "_2.13-" if any(Path(pyspark.__file__).parent.glob("jars/*_2.12-*.jar")) else "_2.12-"
+    jars = sorted(str(jar) for jar in folder.glob("*.jar") if other not in jar.name)
+    if not jars:
+        raise SystemExit(f"no jars in {folder}: `make bench-scoring` builds them")
+    # Not spark.jars, which copies them, TensorFlow's 170 MB too.
+    class_path = os.pathsep.join(jars)
+    builder = SparkSession.builder.config("spark.driver.extraClassPath", class_path)
+    builder = builder.master(f"local[{PROCESSES}]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.driver.memory", "3g").config("spark.log.level", "ERROR")
     return builder.getOrCreate()
 
@@ -206,6 +218,12 @@ def in_memory(spark: SparkSession, case: Case, rows: int) -> DataFrame:
     return df
 
 
+def peak_mib(pid: int | str) -> int:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmHWM"))
+
+
 def workers(spark: SparkSession) -> list[dict[str, int]]:
     """What each Python worker has loaded by sparktf, and the most memory that it had."""
 
@@ -214,10 +232,8 @@ def workers(spark: SparkSession) -> list[dict[str, int]]:
 
         from sparktf import _model_cache
 
-        status = Path("/proc/self/status").read_text().splitlines()
-        peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
         for _ in batches:
-            row = {"pid": os.getpid(), "loads": _model_cache.loads, "peak": peak >> 10}
+            row = {"pid": os.getpid(), "loads": _model_cache.loads, "peak": peak_mib("self")}
             yield pa.RecordBatch.from_pylist([row])
 
     tasks = 16 * PROCESSES
@@ -232,41 +248,64 @@ def measure(spark: SparkSession, name: str, folder: str, arguments: Any) -> list
     make_model_apart(name, model)
     rows = int(case.rows * arguments.scale) // PROCESSES * PROCESSES
     df = in_memory(spark, case, rows)
+    df.createOrReplaceTempView("points")
+    scala = spark._jvm.io.sparktf.benchmarks.ScoringBenchmark
     batch = case.batches[0]
     bare = Bare(model, case, rows, min(batch, rows // PROCESSES))
+    bare_jvm = scala.bare(model, case.width, rows // PROCESSES, batch, PROCESSES)
     try:
         ways: dict[str, Callable[[], float]] = {
             "bare": bare.seconds,
+            "bare in the JVM": lambda: timed(bare_jvm.run),
             "predict_udf": lambda: score(df, sparktf_column(model, case.width, None)),
             "predict_batch_udf": lambda: score(df, batch_udf_column_of(name, model, batch)),
+            "transform": lambda: timed(lambda: scala.transform(df._jdf, model, 0)),
+            "tfpredict": lambda: timed(lambda: scala.sql(spark._jsparkSession, "points", model)),
         }
         best = rounds(ways, arguments.rounds)
     finally:
         bare.close()
     results = []
     for way, seconds in best.items():
-        results.append(
-            result(name, way, "default" if way == "predict_udf" else batch, rows, seconds)
-        )
-    own = best["predict_udf"]
+        chosen = way in ("predict_udf", "transform", "tfpredict")
+        results.append(result(name, way, "default" if chosen else batch, rows, seconds))
+    few_rows = max(rows // 20, PROCESSES)
+    few = in_memory(spark, case, few_rows)
+    one_by_one = rounds({"": lambda: timed(lambda: scala.rowByRow(few._jdf, model))}, 1)[""]
+    results.append(result(name, "row by row", 1, few_rows, one_by_one))
+    few.unpersist()
+    rate = {way: rows / seconds for way, seconds in best.items()}
+    rate["row by row"] = few_rows / one_by_one
+    print(f"{name}: rows/s " + ", ".join(f"{way} {each:,.0f}" for way, each in rate.items()))
     print(
-        f"{name}: bare {rows / best['bare']:,.0f} rows/s; predict_udf {rows / own:,.0f} "
-        f"({best['bare'] / own:.1%} of bare), {best['predict_batch_udf'] / own:.2f}x "
-        "predict_batch_udf",
+        f"{name}: predict_udf {rate['predict_udf'] / rate['bare']:.1%} of bare and "
+        f"{rate['predict_udf'] / rate['predict_batch_udf']:.2f}x predict_batch_udf; transform "
+        f"{rate['transform'] / rate['bare']:.1%} of bare, "
+        f"{rate['transform'] / rate['bare in the JVM']:.1%} of bare in the JVM and "
+        f"{rate['transform'] / rate['predict_udf']:.2f}x predict_udf; tfpredict "
+        f"{rate['tfpredict'] / rate['row by row']:.1f}x row by row",
         flush=True,
     )
     if not arguments.no_batches:
-        sizes = {
-            size: (lambda size=size: score(df, sparktf_column(model, case.width, size)))
-            for size in case.batches
-        }
-        for size, seconds in rounds(sizes, arguments.rounds).items():
-            results.append(result(name, "predict_udf", size, rows, seconds))
-            print(
-                f"{name}: predict_udf, batches of {size}: {rows / seconds:,.0f} rows/s", flush=True
+        sizes: dict[Any, Callable[[], float]] = {}
+        for size in case.batches:
+            sizes["predict_udf", size] = lambda size=size: score(
+                df, sparktf_column(model, case.width, size)
             )
+            sizes["transform", size] = lambda size=size: timed(
+                lambda: scala.transform(df._jdf, model, size)
+            )
+        for (way, size), seconds in rounds(sizes, arguments.rounds).items():
+            results.append(result(name, way, size, rows, seconds))
+            print(f"{name}: {way}, batches of {size}: {rows / seconds:,.0f} rows/s", flush=True)
     df.unpersist()
     return results
+
+
+def timed(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 _batch_udf_columns: dict[tuple[str, int], Column] = {}
@@ -326,6 +365,9 @@ def main() -> None:
         for found in workers(spark):
             results.append({"worker": found})
             print(f"a worker: {found}", flush=True)
+        jvm = spark._jvm.java.lang.ProcessHandle.current().pid()
+        results.append({"jvm": {"peak_mib": peak_mib(jvm)}})
+        print(f"the JVM: {peak_mib(jvm)} MiB", flush=True)
         spark.stop()
     if arguments.save:
         from importlib.metadata import version

@@ -1,8 +1,11 @@
 """Scoring in Spark's own programs by ``--packages``: from a local Maven repository that `publishM2`
 filled, and the registry that Spark asks for TensorFlow's part."""
 
+import contextlib
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from sparktf import _spark_submit
 
 _ROOT = Path(__file__).parents[1]
+_IVY = _ROOT / "target" / "ivy"
 _ROWS = [[1.0, 2.0], [3.0, 5.0], [7.0, 8.0], [6.0, 7.0], [8.0, 3.0]]
 
 # Executors in processes of their own, which get the model from the driver.
@@ -62,7 +66,7 @@ def _shell(folder, model, *arguments, stdin=""):
     unpacked = f"-Dorg.bytedeco.javacpp.cachedir={_ROOT / 'target' / 'javacpp'}"
     command = [
         str(spark_home / "bin" / "spark-shell"),
-        *("--packages", package, "--conf", f"spark.jars.ivy={_ivy(folder)}"),
+        *("--packages", package, "--conf", f"spark.jars.ivy={_IVY}"),
         *("--conf", "spark.ui.enabled=false", "--driver-java-options", unpacked),
         *("--conf", f"spark.executor.extraJavaOptions={unpacked}"),
         *arguments,
@@ -75,29 +79,33 @@ def _shell(folder, model, *arguments, stdin=""):
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "MODEL": str(model),
     }
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    with _ivy():
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
-def _ivy(folder):
-    """An Ivy cache that has TensorFlow and none of our own jars, which change."""
-    shared = _ROOT / "target" / "ivy"
-    shared.mkdir(parents=True, exist_ok=True)
-    for ours in shared.glob("*/*sparktf*"):
-        if ours.is_dir():
-            subprocess.run(["rm", "-r", str(ours)], check=True)
-        else:
-            ours.unlink()
-    return shared
+@contextlib.contextmanager
+def _ivy():
+    """An Ivy cache that has TensorFlow and none of our own jars, which change; for one at a time,
+    as Ivy has no locks and the tests of several Sparks may run side by side."""
+    _IVY.mkdir(parents=True, exist_ok=True)
+    with (_IVY / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for ours in _IVY.glob("*/*sparktf*"):
+            if ours.is_dir():
+                shutil.rmtree(ours)
+            else:
+                ours.unlink()
+        yield
 
 
 def _numbers(printed, what):

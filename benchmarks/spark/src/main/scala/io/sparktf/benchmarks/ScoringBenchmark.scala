@@ -1,7 +1,5 @@
 package io.sparktf.benchmarks
 
-import scala.util.Random
-
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.bytedeco.javacpp.{BytePointer, FloatPointer, PointerPointer}
 import org.tensorflow.internal.c_api._
@@ -9,129 +7,65 @@ import org.tensorflow.internal.c_api.global.tensorflow._
 
 import io.sparktf.savedmodel.SavedModel
 
-/**
- * Times `SavedModel.transform`, and prints seconds and rows as JSON in one line:
- *
- *   spark-submit --master local[2] --class io.sparktf.benchmarks.ScoringBenchmark \
- *     --jars benchmarks/target/jars/… sparktf-benchmarks.jar MODEL WIDTH ROWS ROUNDS [BATCH …]
- *
- * The model takes `float32[?, WIDTH]`. "bare" is TensorFlow's C API in two threads, each with half of
- * the same rows in memory and the same batches, without Spark: what Spark adds can only be more. The
- * ways run in alternating rounds after one that does not count, and the best of each counts. Rows lie
- * in Spark's memory and go into the noop sink.
- */
+/** What benchmarks/scoring.py runs in the JVM, on models that take `float32[?, width]`. */
 object ScoringBenchmark {
-  private val Threads = 2
 
-  def main(args: Array[String]): Unit = {
-    val Array(path, width, rows, rounds) = args.take(4)
-    val batches = args.drop(4).map(_.toInt)
-    val spark = SparkSession.builder().getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    val model = SavedModel.load(path)
-    val df = table(spark, rows.toInt, width.toInt, model.inputs.head.name)
-    spark.udf.register("tfpredict", model.udf)
-    df.createOrReplaceTempView("rows")
-    val column = model.inputs.head.name
-    val chosen = math.min(16384, Integer.highestOneBit(math.max(16, 65536 / width.toInt)))
-    val bare = new Bare(path, model, width.toInt, rows.toInt / Threads)
+  /** Scores the rows of `df` with the columns x and y: `SavedModel.transform`. */
+  def transform(df: DataFrame, model: String, batchSize: Int): Unit =
+    noop(SavedModel.load(model).transform(df, batchSize = batchSize).drop("x"))
 
-    val ways = Seq[(String, () => Unit)](
-      "bare" -> (() => bare.run(chosen, Threads)),
-      "transform" -> (() => noop(model.transform(df).select(model.outputs.head.name))),
-      "sql" -> (() => noop(spark.sql(s"SELECT tfpredict($column) AS y FROM rows"))),
-      "rows" -> (() => noop(df))
-    ) ++ batches.flatMap { n =>
-      Seq[(String, () => Unit)](
-        s"bare, batches of $n" -> (() => bare.run(n, Threads)),
-        s"transform, batches of $n" ->
-          (() =>
-            noop(model.transform(df, batchSize = n).select(model.outputs.head.name))
-          )
-      )
-    }
-    val best = (0 to rounds.toInt).map(_ => ways.map { case (_, way) => seconds(way) })
-      .drop(1).transpose.map(_.min)
-    val results = ways.map(_._1).zip(best).map { case (name, s) => s""""$name": $s""" }
-    println(
-      s"""{"spark": "${spark.version}", "rows": $rows, "batch": $chosen, """ +
-        s""""seconds": {${results.mkString(", ")}}, "resident_mib": ${residentMib()}}"""
-    )
-    spark.stop()
+  /** The same by a function of SQL, on the view of that name. */
+  def sql(spark: SparkSession, view: String, model: String): Unit = {
+    spark.udf.register("tfpredict", SavedModel.load(model).udf)
+    noop(spark.sql(s"SELECT tfpredict(x) AS y FROM $view"))
   }
 
-  private def table(spark: SparkSession, rows: Int, width: Int, name: String): DataFrame = {
-    import spark.implicits._
-    val df = spark.range(0, rows, 1, Threads).mapPartitions { ids =>
-      val random = new Random(7)
-      ids.map(_ => Array.fill(width)(random.nextFloat()))
-    }.toDF(name).cache()
-    df.count()
-    df
+  /** The same by an ordinary function, which scores row by row as those that people write do. */
+  def rowByRow(df: DataFrame, model: String): Unit = {
+    val loaded = SavedModel.load(model)
+    val score =
+      org.apache.spark.sql.functions.udf((x: Seq[Float]) => loaded.predict(Array(x.toArray)).head)
+    noop(df.select(score(df.col("x")).as("y")))
   }
 
   private def noop(df: DataFrame): Unit = df.write.format("noop").mode("overwrite").save()
 
-  private def seconds(way: () => Unit): Double = {
-    val began = System.nanoTime()
-    way()
-    (System.nanoTime() - began) / 1e9
-  }
-
-  private def residentMib(): Long = {
-    val source = scala.io.Source.fromFile("/proc/self/status")
-    try source.getLines().collectFirst {
-        case line if line.startsWith("VmRSS") => line.filter(_.isDigit).toLong / 1024
-      }.getOrElse(0L)
-    finally source.close()
-  }
+  /** TensorFlow's C API in so many threads, each with `rows` rows in memory, without Spark. */
+  def bare(model: String, width: Int, rows: Int, batch: Int, threads: Int): Bare =
+    new Bare(model, width, rows, batch, threads)
 }
 
-/** The model by itself: no Spark, no rows, one array of floats. */
-final private class Bare(path: String, model: SavedModel, width: Int, rows: Int) {
+/** A model by itself: one array of floats for each thread. */
+final class Bare(path: String, width: Int, rows: Int, batch: Int, threads: Int) {
+  private val model = SavedModel.load(path) // for the names of its tensors
   private val graph = TF_NewGraph()
   private val session = load()
-  private val data: Array[Float] = {
-    val random = new Random(7)
-    Array.fill(rows * width)(random.nextFloat())
-  }
+  private val data = Array.tabulate(rows * width)(i => (i * 17 % 256) / 255f)
 
   private def load(): TF_Session = {
     val options = TF_NewSessionOptions()
     val status = TF_NewStatus()
+    // One intra-op thread, no pool for operations: see ModelSession.
     val config = Array[Byte](0x10, 1, 0x28) ++ Array.fill[Byte](9)(-1) ++ Array[Byte](1)
     TF_SetConfig(options, new BytePointer(config: _*), config.length.toLong, status)
     val tags = new PointerPointer[BytePointer](Seq(new BytePointer("serve")): _*)
+    val folder = new BytePointer(path)
     val session =
-      TF_LoadSessionFromSavedModel(
-        options,
-        null,
-        new BytePointer(path),
-        tags,
-        1,
-        graph,
-        null,
-        status
-      )
+      TF_LoadSessionFromSavedModel(options, null, folder, tags, 1, graph, null, status)
     require(TF_GetCode(status) == TF_OK, TF_Message(status).getString)
     session
   }
 
-  def run(batch: Int, threads: Int): Unit = {
-    val running = (1 to threads).map { _ =>
-      val thread = new Thread(() => score(batch))
-      thread.start()
-      thread
-    }
+  def run(): Unit = {
+    val running = Seq.fill(threads)(new Thread(() => score()))
+    running.foreach(_.start())
     running.foreach(_.join())
   }
 
-  private def score(batch: Int): Unit = {
+  private def score(): Unit = {
     val status = TF_NewStatus()
-    val from = new TF_Output(1L)
-    val to = new TF_Output(1L)
-    place(model.inputs.head.tensor, from)
-    place(model.outputs.head.tensor, to)
+    val from = place(model.inputs.head.tensor)
+    val to = place(model.outputs.head.tensor)
     val fed = new PointerPointer[TF_Tensor](1L)
     val made = new PointerPointer[TF_Tensor](1L)
     var row = 0
@@ -152,8 +86,8 @@ final private class Bare(path: String, model: SavedModel, width: Int, rows: Int)
     }
   }
 
-  private def place(tensor: String, in: TF_Output): Unit = {
+  private def place(tensor: String): TF_Output = {
     val Array(operation, index) = tensor.split(':')
-    in.oper(TF_GraphOperationByName(graph, operation)).index(index.toInt)
+    new TF_Output(1L).oper(TF_GraphOperationByName(graph, operation)).index(index.toInt)
   }
 }
