@@ -11,11 +11,9 @@ from typing import TypeAlias
 
 from sparktf import _compression as compressions
 from sparktf import _partitions as partitions
+from sparktf._file_systems import FileSystem, TensorFlowFiles
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
-
-# Two letters at least: "C:/data" is a drive. Spark writes local paths as "file:/data".
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 # Looking into one object of a cloud store takes tens of milliseconds, nearly all of it waiting.
 _THREADS = 16
@@ -44,7 +42,9 @@ class RecordFile:
         return [column for column, _ in self.partition]
 
 
-def find_files(path: PathLike | Sequence[PathLike], compression: str) -> list[RecordFile]:
+def find_files(
+    path: PathLike | Sequence[PathLike], compression: str, system: FileSystem | None = None
+) -> list[RecordFile]:
     """The files of `path`, those of each part in the order of their names.
 
     Args:
@@ -53,6 +53,7 @@ def find_files(path: PathLike | Sequence[PathLike], compression: str) -> list[Re
             either), except below one of these. Names that begin with `_` or `.` are hidden,
             unless they are of the form `_column=value`.
         compression: "auto", "none", "gzip", "zlib" or "deflate".
+        system: Where the files are; by default what TensorFlow opens.
 
     Raises:
         FileNotFoundError: A part of `path` stands for no file.
@@ -62,39 +63,18 @@ def find_files(path: PathLike | Sequence[PathLike], compression: str) -> list[Re
     parts = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     if not parts:
         raise FileNotFoundError("no TFRecord files: the list of paths is empty")
-    files = [file for part in parts for file in _list_part(_tensorflow_path(part))]
+    system = TensorFlowFiles() if system is None else system
+    files = [file for part in parts for file in _list_part(system.path(part), system)]
     _check_same_partition_columns(files)
-    return _with_compression(files, compression)
+    return _with_compression(files, compression, system)
 
 
-def _tensorflow_path(path: PathLike) -> str:
-    import tensorflow as tf
-
-    name = os.fspath(path) if isinstance(path, str) else os.fspath(path).replace(os.sep, "/")
-    scheme = _SCHEME.match(name)
-    if scheme is None:
-        return name
-    if scheme[1] == "file":
-        return re.sub("^file:/+", "/", name)
-    known = sorted(filter(None, tf.io.gfile.get_registered_schemes()))
-    if scheme[1] not in known:
-        raise ValueError(
-            f"TensorFlow cannot open {name}: it knows no file system {scheme[1]}: (only local "
-            f"paths and {', '.join(known)}). Let Spark read it and feed the training: "
-            f'TensorFlowDistributor.train_on(spark.read.format("tfrecord").load("{name}"), fn); '
-            "or copy the files to where TensorFlow can open them"
-        )
-    return name
-
-
-def _list_part(path: str) -> list[RecordFile]:
-    import tensorflow as tf
-
+def _list_part(path: str, system: FileSystem) -> list[RecordFile]:
     # A name that exists is that file, whatever characters are in it.
-    if tf.io.gfile.exists(path):
+    if system.exists(path):
         names = [path]
     elif re.search(r"[*?\[{]", path):
-        names = sorted({name for glob in _expand_braces(path) for name in _matches(glob)})
+        names = sorted({name for glob in _expand_braces(path) for name in _matches(glob, system)})
         if not names:
             raise FileNotFoundError(f"no TFRecord files: nothing matches {path}")
     else:
@@ -102,8 +82,8 @@ def _list_part(path: str) -> list[RecordFile]:
     files: list[RecordFile] = []
     other_folders: list[str] = []
     for name in names:
-        if tf.io.gfile.isdir(name):
-            files += _walk(name.rstrip("/") or "/", (), other_folders)
+        if system.isdir(name):
+            files += _walk(name.rstrip("/") or "/", (), other_folders, system)
         else:
             files.append(RecordFile(name, ()))
     if not files:
@@ -130,34 +110,30 @@ def _expand_braces(glob: str) -> Iterator[str]:
         yield from _expand_braces(glob[: braces.start()] + choice + glob[braces.end() :])
 
 
-def _matches(glob: str) -> Iterator[str]:
+def _matches(glob: str, system: FileSystem) -> Iterator[str]:
     """The paths that match, less those where a wildcard stands for a hidden name."""
-    import tensorflow as tf
-
     wanted = glob.rstrip("/").split("/")
-    for path in tf.io.gfile.glob(glob):
+    for path in system.glob(glob):
         names = path.rstrip("/").split("/")
         if not any(_is_hidden(name) and name not in wanted for name in names):
             yield path
 
 
 def _walk(
-    folder: str, partition: tuple[tuple[str, str], ...], skipped: list[str]
+    folder: str, partition: tuple[tuple[str, str], ...], skipped: list[str], system: FileSystem
 ) -> Iterator[RecordFile]:
-    import tensorflow as tf
-
     # Object stores list folders with a slash at the end.
-    for name in sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder)):
+    for name in sorted(name.rstrip("/") for name in system.listdir(folder)):
         if _is_hidden(name):
             continue
         child = f"{folder}/{name}"
         column = partitions.parse_folder(name)
-        if not tf.io.gfile.isdir(child):
+        if not system.isdir(child):
             yield RecordFile(child, partition)
         elif column is not None:
-            yield from _walk(child, (*partition, column), skipped)
+            yield from _walk(child, (*partition, column), skipped, system)
         elif partition:
-            yield from _walk(child, partition, skipped)
+            yield from _walk(child, partition, skipped, system)
         else:
             skipped.append(name)
 
@@ -186,13 +162,15 @@ def _listed(columns: Sequence[str]) -> str:
     return ", ".join(columns) if columns else "none"
 
 
-def _with_compression(files: Iterable[RecordFile], compression: str) -> list[RecordFile]:
+def _with_compression(
+    files: Iterable[RecordFile], compression: str, system: FileSystem
+) -> list[RecordFile]:
     if compression != "auto" and compression not in compressions.TENSORFLOW_NAMES:
         names = ", ".join(f'"{name}"' for name in ("auto", *compressions.TENSORFLOW_NAMES))
         raise ValueError(f"compression must be one of {names}, not {compression!r}")
 
     def detect(file: RecordFile) -> RecordFile:
-        codec = _detect(file.path) if compression == "auto" else compression
+        codec = _detect(file.path, system) if compression == "auto" else compression
         name = compressions.tensorflow_name(file.path, codec)
         return RecordFile(file.path, file.partition, name)
 
@@ -200,11 +178,9 @@ def _with_compression(files: Iterable[RecordFile], compression: str) -> list[Rec
         return list(threads.map(detect, files))
 
 
-def _detect(path: str) -> str:
-    import tensorflow as tf
-
+def _detect(path: str, system: FileSystem) -> str:
     codec = compressions.from_extension(path)
     if codec is not None:
         return codec
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with system.open(path) as file:
         return compressions.from_first_bytes(file.read(compressions.HEADER_LENGTH))

@@ -48,6 +48,17 @@ def infer_dtype(values: Iterable[str]) -> str:
     return "float32" if "decimal" in kinds else "int64"
 
 
+def infer_spark_type(values: Iterable[str]) -> str:
+    """The same as a type of Spark's, but for dates and times."""
+    dtype = infer_dtype(values := list(values))
+    if dtype == "string":
+        return "string"
+    kinds = {_kind(value) for value in values if value != NULL_VALUE}
+    if dtype == "int64":
+        return "bigint" if "long" in kinds else "int"
+    return "decimal(38,0)" if kinds <= {"int", "long", "decimal"} else "double"
+
+
 def _kind(value: str) -> str:
     if _INTEGER.fullmatch(value):
         number = int(value)

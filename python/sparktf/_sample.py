@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sparktf._files import RecordFile
+from sparktf._messages import map_key
 
 # The sample's bounds. It is taken in Python, some 10 us a record, before the first batch.
 _MAX_FILES: Final = 32
@@ -102,23 +103,12 @@ class Sample:
         self.size += len(record)
         new = [name for name in features if name not in self.features]
         # A protobuf map has no order; the record has.
-        for name in sorted(new, key=lambda name: record.find(_key(name))):
+        for name in sorted(new, key=lambda name: record.find(map_key(name))):
             self.features[name] = Feature()
         for name, value in features.items():
             kind = value.WhichOneof("kind")
             length = len(getattr(value, kind).value) if kind else 0
             self.features[name].add(name, kind, length, file)
-
-
-def _key(name: str) -> bytes:
-    """The bytes of a feature's name in a record: field 1 of a map entry."""
-    encoded = name.encode()
-    length = bytearray()
-    rest = len(encoded)
-    while rest >= 0x80:
-        length.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    return b"\n" + bytes([*length, rest]) + encoded
 
 
 def take_sample(files: Sequence[RecordFile]) -> Sample:

@@ -1,0 +1,251 @@
+"""The command `sparktf`: looks into TFRecord files, without Spark, TensorFlow or a JVM."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+try:
+    import click
+    import google.protobuf as _protobuf  # noqa: F401
+    import google_crc32c as _google_crc32c  # noqa: F401 (needed by what is imported below)
+    import numpy as _numpy  # noqa: F401
+except ImportError as error:
+    raise SystemExit(
+        f"sparktf: the command needs some packages more ({error}): pip install 'sparktf[cli]'"
+    ) from None
+
+from sparktf import _show as show
+from sparktf._compression import TENSORFLOW_NAMES
+from sparktf._file_systems import LocalFiles
+from sparktf._files import RecordFile, find_files
+from sparktf._records import DamagedFileError, read_records
+from sparktf._statistics import Statistics
+
+# What inference in Spark looks at by default.
+_SAMPLE_FILES = 1000
+_SAMPLE_RECORDS = 1000
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("sparktf")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), message="%(prog)s %(version)s")
+def main() -> None:
+    """Looks into TFRecord files.
+
+    A PATH is a file, a folder that Spark wrote (partitioned or not), or a glob. The exit code is 1
+    where a file is damaged or a record is not what it should be, and 2 where a command is not
+    understood or a path not found.
+    """
+
+
+def _paths(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all commands have: paths and their compression."""
+    compression = click.option(
+        "--compression",
+        type=click.Choice(["auto", *TENSORFLOW_NAMES]),
+        default="auto",
+        help="By default told by the extension, then by the first bytes.",
+    )
+    argument = click.argument(
+        "paths", nargs=-1, required=True, metavar="PATH…", shell_complete=_complete_path
+    )
+    return argument(compression(command))
+
+
+def _complete_path(_context: Any, _parameter: Any, incomplete: str) -> list[Any]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+_record_type = click.option(
+    "--record-type",
+    type=click.Choice(["Example", "SequenceExample", "ByteArray"], case_sensitive=False),
+    default="Example",
+    show_default=True,
+    help="What a record is.",
+)
+
+
+@main.command()
+@_paths
+@_record_type
+@click.option("--all", "look_at_all", is_flag=True, help="Look at all records, not at a sample.")
+@click.option("--ddl", "form", flag_value="ddl", help="As spark.read.schema(…) takes it.")
+@click.option("--json", "form", flag_value="json", help="As StructType.fromJson takes it.")
+def schema(
+    paths: tuple[str, ...], compression: str, record_type: str, look_at_all: bool, form: str | None
+) -> None:
+    """The columns that Spark finds in the files.
+
+    They are told from a sample, the first 1,000 records of up to 1,000 files, as they are in
+    spark.read.format("tfrecord").
+    """
+    files = _find(paths, compression)
+    sample = files if look_at_all else _spread(files, _SAMPLE_FILES)
+    statistics = Statistics(record_type)
+    for file, offset, record in _records(sample, None if look_at_all else _SAMPLE_RECORDS):
+        with _in_record(file, offset):
+            statistics.add(record, file.path)
+    columns = show.columns(statistics.finish(), record_type, files)
+    click.echo(show.schema(columns, form))
+
+
+@main.command()
+@_paths
+@_record_type
+@click.option("-n", "count", type=click.IntRange(0), default=5, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One object a line, features as lists.")
+def head(
+    paths: tuple[str, ...], compression: str, record_type: str, count: int, as_json: bool
+) -> None:
+    """The first records.
+
+    In JSON a value of bytes is text where it is UTF-8, else {"base64": …}, and a number that JSON
+    has no name for is "NaN", "Infinity" or "-Infinity".
+    """
+    files = _find(paths, compression)
+    for index, (file, offset, record) in enumerate(_records(files, count, in_all=True)):
+        with _in_record(file, offset):
+            message = _decoded(record, record_type)
+        if as_json:
+            click.echo(json.dumps(show.plain(message, record, file), ensure_ascii=False))
+        else:
+            click.echo(("\n" if index else "") + show.record(message, record, file, offset))
+
+
+@main.command()
+@_paths
+@_record_type
+@click.option("--json", "as_json", is_flag=True, help="One object for all files.")
+def stat(paths: tuple[str, ...], compression: str, record_type: str, as_json: bool) -> None:
+    """Number and size of the records, and what each feature holds."""
+    files = _find(paths, compression)
+    statistics = Statistics(record_type)
+    for file, offset, record in _records(files, None):
+        with _in_record(file, offset):
+            statistics.add(record, file.path)
+    size = sum(os.path.getsize(file.path) for file in files)  # noqa: PTH202
+    statistics.finish()
+    if as_json:
+        click.echo(json.dumps(show.statistics_json(statistics, len(files), size), indent=1))
+    else:
+        click.echo(show.statistics(statistics, len(files), size))
+
+
+@main.command()
+@_paths
+@click.option("-q", "--quiet", is_flag=True, help="Name damaged files only.")
+def verify(paths: tuple[str, ...], compression: str, quiet: bool) -> None:
+    """Compares both checksums of every record.
+
+    Where a file is damaged, the first offset is named, and the exit code is 1.
+    """
+    files = _find(paths, compression)
+    damaged = 0
+    with _progress(files) as on_read:
+        for file in files:
+            records = 0
+            try:
+                for _ in read_records(file.path, file.compression, on_read):
+                    records += 1
+            except DamagedFileError as error:
+                damaged += 1
+                click.echo(f"{error} (behind {records:,} whole records)", err=True)
+            else:
+                if not quiet:
+                    click.echo(f"{file.path}: {records:,} records, whole")
+    if damaged:
+        raise click.ClickException(f"{damaged} of {len(files)} files damaged")
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Prints what makes SHELL complete this command.
+
+    For bash: echo 'eval "$(sparktf completion bash)"' >> ~/.bashrc
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(main, {}, "sparktf", "_SPARKTF_COMPLETE").source())
+
+
+def _find(paths: Sequence[str], compression: str) -> list[RecordFile]:
+    try:
+        return find_files(list(paths), compression, LocalFiles())
+    except (FileNotFoundError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _spread(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
+    if len(files) <= count:
+        return files
+    return [files[i * (len(files) - 1) // (count - 1)] for i in range(count)]
+
+
+def _records(
+    files: Sequence[RecordFile], limit: int | None, in_all: bool = False
+) -> Iterator[tuple[RecordFile, int, bytes]]:
+    """File, offset and record; up to `limit` of each file, or in all."""
+    left = limit
+    with _progress(files, limit is None) as on_read:
+        for file in files:
+            if left == 0:
+                return
+            try:
+                for offset, record in read_records(file.path, file.compression, on_read):
+                    yield file, offset, record
+                    if left is not None:
+                        left -= 1
+                        if left == 0:
+                            break
+            except DamagedFileError as error:
+                raise click.ClickException(str(error)) from None
+            if not in_all:
+                left = limit
+
+
+@contextlib.contextmanager
+def _progress(
+    files: Sequence[RecordFile], wanted: bool = True
+) -> Iterator[Callable[[int], object] | None]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    size = sum(os.path.getsize(file.path) for file in files)  # noqa: PTH202
+    with click.progressbar(length=size, file=sys.stderr, show_pos=False) as bar:
+        yield bar.update
+
+
+def _decoded(record: bytes, record_type: str) -> Any:
+    from sparktf._messages import message_class
+
+    return None if record_type == "ByteArray" else message_class(record_type).FromString(record)
+
+
+@contextlib.contextmanager
+def _in_record(file: RecordFile, offset: int) -> Iterator[None]:
+    from google.protobuf.message import DecodeError
+
+    try:
+        yield
+    except DecodeError as error:
+        raise click.ClickException(
+            f"{file.path}: the record at byte {offset} is no message of this --record-type: {error}"
+        ) from None
+    except ValueError as error:
+        raise click.ClickException(f"{file.path}: the record at byte {offset}: {error}") from None

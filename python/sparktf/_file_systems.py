@@ -1,0 +1,117 @@
+"""Where files are listed and opened: by TensorFlow, or on this machine alone."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+# Two letters at least: "C:/data" is a drive. Spark writes local paths as "file:/data".
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+
+
+class FileSystem(Protocol):
+    """What finding files needs of it. Paths are as `path` gives them, with / between names."""
+
+    def path(self, name: str | os.PathLike[str]) -> str:
+        """The path as the other methods take it.
+
+        Raises:
+            ValueError: It is none of this file system.
+        """
+
+    def exists(self, path: str) -> bool: ...
+
+    def isdir(self, path: str) -> bool: ...
+
+    def listdir(self, path: str) -> Sequence[str]: ...
+
+    def glob(self, pattern: str) -> Sequence[str]: ...
+
+    def open(self, path: str) -> BinaryIO: ...
+
+
+class TensorFlowFiles:
+    """What TensorFlow opens: local files and those of its plug-ins."""
+
+    def path(self, name: str | os.PathLike[str]) -> str:
+        path, scheme = _split(name)
+        if scheme is None:
+            return path
+        import tensorflow as tf
+
+        known = sorted(filter(None, tf.io.gfile.get_registered_schemes()))
+        if scheme not in known:
+            raise ValueError(
+                f"TensorFlow cannot open {path}: it knows no file system {scheme}: (only local "
+                f"paths and {', '.join(known)}). Let Spark read it and feed the training: "
+                f'TensorFlowDistributor.train_on(spark.read.format("tfrecord").load("{path}"), '
+                "fn); or copy the files to where TensorFlow can open them"
+            )
+        return path
+
+    @property
+    def _gfile(self) -> Any:
+        import tensorflow as tf
+
+        return tf.io.gfile
+
+    def exists(self, path: str) -> bool:
+        return bool(self._gfile.exists(path))
+
+    def isdir(self, path: str) -> bool:
+        return bool(self._gfile.isdir(path))
+
+    def listdir(self, path: str) -> Sequence[str]:
+        names: Sequence[str] = self._gfile.listdir(path)
+        return names
+
+    def glob(self, pattern: str) -> Sequence[str]:
+        paths: Sequence[str] = self._gfile.glob(pattern)
+        return paths
+
+    def open(self, path: str) -> BinaryIO:
+        file: BinaryIO = self._gfile.GFile(path, "rb")
+        return file
+
+
+class LocalFiles:
+    """The files of this machine, without TensorFlow."""
+
+    def path(self, name: str | os.PathLike[str]) -> str:
+        path, scheme = _split(name)
+        if scheme is not None:
+            raise ValueError(
+                f"{path} is not on this machine: only local files are read here. Copy it (for "
+                f"example by `hadoop fs -get`), or read it in Spark"
+            )
+        return path
+
+    def exists(self, path: str) -> bool:
+        return Path(path).exists()
+
+    def isdir(self, path: str) -> bool:
+        return Path(path).is_dir()
+
+    def listdir(self, path: str) -> list[str]:
+        return os.listdir(path)  # noqa: PTH208 (names, not paths)
+
+    def glob(self, pattern: str) -> list[str]:
+        return glob.glob(pattern)  # noqa: PTH207
+
+    def open(self, path: str) -> BinaryIO:
+        return Path(path).open("rb")
+
+
+def _split(name: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """A path and its scheme, None for a local one."""
+    path = os.fspath(name) if isinstance(name, str) else os.fspath(name).replace(os.sep, "/")
+    scheme = _SCHEME.match(path)
+    if scheme is None:
+        return path, None
+    if scheme[1] == "file":
+        return re.sub("^file:/+", "/", path), None
+    return path, scheme[1]
