@@ -17,6 +17,8 @@ from pyspark.sql.types import StructType
 
 from sparktf import _cli
 
+pytestmark = pytest.mark.one_spark
+
 COMMAND = [sys.executable, "-c", "from sparktf._cli import main; main(prog_name='sparktf')"]
 RECORDS = [
     {"id": [1], "name": ["one"], "x": [0.5, float("nan")], "raw": [b"\xff\x00"], "empty": []},

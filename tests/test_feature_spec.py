@@ -9,6 +9,8 @@ from pyspark.sql import types as t
 
 import sparktf
 
+pytestmark = pytest.mark.one_spark
+
 
 def _struct(**columns: t.DataType) -> t.StructType:
     return t.StructType([t.StructField(name, kind) for name, kind in columns.items()])

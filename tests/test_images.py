@@ -15,6 +15,8 @@ from pyspark.errors import AnalysisException
 import sparktf
 from sparktf import _image_decoding
 
+pytestmark = pytest.mark.oldest_and_newest
+
 COLUMNS = [
     ("path", "string"),
     ("label", "bigint"),

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+pytestmark = pytest.mark.oldest_and_newest
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "linear.py"
 

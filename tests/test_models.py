@@ -9,6 +9,8 @@ from test_scoring import frame, scores
 
 import sparktf
 
+pytestmark = pytest.mark.one_spark
+
 ROWS = [[1.0, 2.0], [3.0, 5.0]]
 SCORES = [[-3.5], [-8.5]]
 

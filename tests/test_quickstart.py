@@ -7,16 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pyspark
 import pytest
 from PIL import Image
 
 PROGRAM = Path(__file__).parent.parent / "examples" / "quickstart.py"
 
 
-on_one_spark = pytest.mark.skipif(
-    ".spark" in Path(pyspark.__file__).parts, reason="run on the Spark of .venv: once is enough"
-)
+pytestmark = pytest.mark.oldest_and_newest
 
 
 def quickstart(folder: Path, *arguments) -> subprocess.CompletedProcess:
@@ -89,7 +86,7 @@ def check_picture(output: Path) -> None:
         assert len(image.convert("RGB").getcolors(1 << 24)) > 200  # something is drawn
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_digits_reach_the_accuracy_promised(tmp_path):
     run = quickstart(tmp_path)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
@@ -172,7 +169,7 @@ def test_a_folder_of_ones_own(own):
     check_picture(output)
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_copy_of_the_images_elsewhere_is_split_alike_into_the_same_folder(own, tmp_path):
     shapes, output, _ = own
     test_files = {file_of(e) for e in records(output / "tfrecord" / "split=test")}
@@ -184,7 +181,7 @@ def test_a_copy_of_the_images_elsewhere_is_split_alike_into_the_same_folder(own,
     assert len(records(output / "tfrecord")) == 104
 
 
-@on_one_spark
+@pytest.mark.one_spark
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
@@ -206,7 +203,7 @@ def test_a_folder_that_cannot_be_learnt_is_refused(tmp_path, classes, message):
     assert run.stderr.count("\n") == 1
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_folder_of_other_files_is_left_alone(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "tfrecord").write_text("mine")
@@ -216,7 +213,7 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
     assert [path.name for path in (tmp_path / "precious").iterdir()] == ["tfrecord"]
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_mistyped_command_says_what_is_wrong(tmp_path):
     run = quickstart(tmp_path, "--images", "absent")
     assert run.returncode == 2

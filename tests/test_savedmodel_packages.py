@@ -23,6 +23,8 @@ _CLUSTER = """
 import java.nio.file.{Files, Paths}
 import io.sparktf.savedmodel.SavedModel
 
+pytestmark = pytest.mark.oldest_and_newest
+
 val model = SavedModel.load(sys.env("MODEL"))
 val rows = Seq(Seq(1f, 2f), Seq(3f, 5f), Seq(7f, 8f), Seq(6f, 7f), Seq(8f, 3f))
 val df = rows.toDF("features").repartition(2)

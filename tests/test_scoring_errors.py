@@ -12,6 +12,8 @@ from test_scoring import frame, scores
 
 import sparktf
 
+pytestmark = pytest.mark.oldest_and_newest
+
 # ---------------------------------------------------------------- when the function is made
 
 

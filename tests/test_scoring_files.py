@@ -16,6 +16,8 @@ from test_scoring import frame, scores
 import sparktf
 from sparktf import _model_files
 
+pytestmark = pytest.mark.oldest_and_newest
+
 ROWS = [[1.0, 2.0], [3.0, 5.0]]
 SCORES = [[-3.5], [-8.5]]
 

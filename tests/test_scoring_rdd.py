@@ -7,6 +7,8 @@ from pyspark.sql import Row
 
 import sparktf
 
+pytestmark = pytest.mark.oldest_and_newest
+
 
 def test_lists_arrays_and_vectors_in_order(spark, models):
     elements = [[1.0, 2.0], [3, 5], None, np.array([0.0, 0.0]), Vectors.sparse(2, {1: 5.0})]

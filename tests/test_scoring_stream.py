@@ -1,6 +1,10 @@
 """Scoring a stream of files, across restarts."""
 
+import pytest
+
 import sparktf
+
+pytestmark = pytest.mark.oldest_and_newest
 
 
 def test_files_in_scores_out_with_a_restart(spark, models, tmp_path):
