@@ -104,6 +104,9 @@ final private[savedmodel] class Batch(
   /** The value of a row's output as the JVM does. */
   def jvm(output: Int, row: Int): Any = results(output).jvm(row)
 
+  /** A row of the output alone, null if there is no such row: see [[DirectRow]]. */
+  def directRow(output: Int): DirectRow = results(output).directRow
+
   private def release(): Unit =
     for (i <- tensors.indices if tensors(i) != null) {
       TF_DeleteTensor(tensors(i))

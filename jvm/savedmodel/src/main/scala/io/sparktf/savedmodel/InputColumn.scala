@@ -36,6 +36,8 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
   // The shape of the row that was measured last: in the column, and in a tensor.
   private val measured = new Array[Int](column.depth)
   private var known: Array[Int] = _
+  private val isFlat = column.depth == 1 && !column.isVector
+  private var knownLength = -1 // of a flat array: what `known` says
   private var rowShape: Array[Long] = _
   private var rowElements = 0
 
@@ -56,7 +58,12 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
    * @throws IllegalArgumentException if it does not have the input's shape
    */
   def measure(from: SpecializedGetters, ordinal: Int): Boolean = {
-    if (column.depth > 0) {
+    if (isFlat) {
+      current = from.getArray(ordinal)
+      val n = current.numElements()
+      if (n == knownLength) return true
+      measured(0) = n
+    } else if (column.depth > 0) {
       current = if (column.isVector) ColumnLayout.vector(from, ordinal) else from.getArray(ordinal)
       measure(current, 0)
     }
@@ -66,6 +73,7 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
       rowShape = inputShape()
       rowElements = measured.product
       known = measured.clone()
+      if (isFlat) knownLength = known(0)
       first
     }
   }
@@ -140,8 +148,8 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
           }
         case u: UnsafeArrayData if writer.sameBits =>
           val header = UnsafeArrayData.calculateHeaderPortionInBytes(n)
-          val bytes = n.toLong * writer.bytes
-          Platform.copyMemory(u.getBaseObject, u.getBaseOffset + header, null, position, bytes)
+          val bytes = n * writer.bytes
+          Bytes.copy(u.getBaseObject, u.getBaseOffset + header, null, position, bytes)
           position += bytes
         case _ =>
           var i = 0

@@ -17,9 +17,27 @@ final private[savedmodel] class OutputColumn(spec: TensorSpec) {
   private val rank = spec.shape.get.length - 1
 
   private var tensor: TF_Tensor = _
-  private var address = 0L
   private val dims = new Array[Int](rank)
-  private var elements = 0
+
+  /** Where the tensor's values are. */
+  private[savedmodel] var address = 0L
+
+  /** How many are a row's. */
+  private[savedmodel] var elements = 0
+
+  private[savedmodel] def bytesOfRow: Int = elements * dtype.bytes
+  private[savedmodel] def isArray: Boolean = rank == 1
+
+  /** Whether Spark holds the dtype's values by the same bytes. */
+  private def sameBits: Boolean = dtype.code match {
+    case DType.Float32 | DType.Float64 | DType.Int64 | DType.Int32 | DType.Int16 | DType.Int8 |
+        DType.Bool => true
+    case _ => false
+  }
+
+  /** A row of this output alone, null where its values have to be converted. */
+  private[savedmodel] def directRow: DirectRow =
+    if (sameBits && rank <= 1) new DirectRow(this) else null
 
   /**
    * Begins to read a tensor.
@@ -35,6 +53,12 @@ final private[savedmodel] class OutputColumn(spec: TensorSpec) {
       )
     }
     for (i <- 0 until rank) dims(i) = shape(i + 1).toInt
+    val size = dims.map(_.toLong).product * math.max(dtype.bytes, 1)
+    if (size > OutputColumn.MostBytes) {
+      throw new IllegalStateException(
+        s"the model's output $spec has $size bytes in one row, more than a row of Spark's can hold"
+      )
+    }
     elements = dims.product
     tensor = from
     address = TF_TensorData(from).address
@@ -77,8 +101,7 @@ final private[savedmodel] class OutputColumn(spec: TensorSpec) {
   }
 
   private def leaf(first: Long, n: Int): ArrayData = dtype.code match {
-    case DType.Float32 | DType.Float64 | DType.Int64 | DType.Int32 | DType.Int16 | DType.Int8 |
-        DType.Bool => copied(first, n)
+    case _ if sameBits => copied(first, n)
     case DType.Str | DType.UInt64 =>
       new GenericArrayData(Array.tabulate[Any](n)(i => scalar(first + i)))
     case DType.UInt8 =>
@@ -92,17 +115,12 @@ final private[savedmodel] class OutputColumn(spec: TensorSpec) {
 
   /** An array whose elements are the tensor's bytes. */
   private def copied(first: Long, n: Int): UnsafeArrayData = {
-    val bytes = n.toLong * dtype.bytes
+    val bytes = n * dtype.bytes
     val header = UnsafeArrayData.calculateHeaderPortionInBytes(n)
-    val buffer = new Array[Byte](((header + bytes + 7) / 8 * 8).toInt)
+    val buffer = new Array[Byte]((header + bytes + 7) / 8 * 8)
     Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET, n.toLong)
-    Platform.copyMemory(
-      null,
-      address + first * dtype.bytes,
-      buffer,
-      Platform.BYTE_ARRAY_OFFSET + header.toLong,
-      bytes
-    )
+    val values = Platform.BYTE_ARRAY_OFFSET + header.toLong
+    Bytes.copy(null, address + first * dtype.bytes, buffer, values, bytes)
     val array = new UnsafeArrayData
     array.pointTo(buffer, Platform.BYTE_ARRAY_OFFSET, buffer.length)
     array
@@ -145,6 +163,12 @@ final private[savedmodel] class OutputColumn(spec: TensorSpec) {
     case d: Decimal => d.toJavaBigDecimal
     case other => other
   }
+}
+
+private object OutputColumn {
+
+  /** An array of bytes in the JVM, less what Spark puts beside the values. */
+  val MostBytes: Long = Int.MaxValue - (1L << 28)
 }
 
 /** The classes of the JVM for what tensors hold. */

@@ -6,6 +6,7 @@ import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.plans.physical.Partitioning
 import org.apache.spark.sql.execution.{SparkPlan, UnaryExecNode}
 import org.apache.spark.sql.execution.metric.{SQLMetric, SQLMetrics}
+import org.apache.spark.unsafe.Platform
 
 /** Evaluates a model's call for the rows of its child, a batch at a time. */
 final private[savedmodel] case class ScoreBatchesExec(
@@ -75,15 +76,14 @@ private[savedmodel] class ScoredRows(
 
   private def isDirect: Boolean = bound.forall(_.isInstanceOf[BoundReference])
 
-  private val keep = UnsafeProjection.create(kept, read)
-  private val join = UnsafeProjection.create(kept :+ result, kept :+ result)
-  private val joined = new JoinedRow
-  private val resultRow = new GenericInternalRow(1)
+  private val mayBeNull = arguments.exists(_.nullable)
 
   private lazy val batch: Batch = scoring.batch(arguments.map(a => (shown(a), a.dataType)))
 
-  // The rows of the batch, and for each its place in the model's batch, -1 for a null.
-  private var keptRows = new Array[UnsafeRow](1024)
+  private val results = new ResultRows(scoring, batch, kept, result)
+
+  // The rows of the batch, one after the other, and for each its place in the model's batch.
+  private val waiting = new KeptRows(kept, read)
   private var places = new Array[Int](1024)
   private var count = 0
   private var next_ = 0
@@ -96,10 +96,7 @@ private[savedmodel] class ScoredRows(
 
   override def next(): InternalRow = {
     if (!hasNext) throw new NoSuchElementException
-    val place = places(next_)
-    resultRow.update(0, if (place < 0) null else scoring.catalyst(batch, place))
-    val row = join(joined(keptRows(next_), resultRow))
-    keptRows(next_) = null
+    val row = results.row(waiting.next(), places(next_))
     next_ += 1
     row
   }
@@ -107,13 +104,14 @@ private[savedmodel] class ScoredRows(
   private def fill(): Boolean = {
     count = 0
     next_ = 0
+    waiting.clear()
     if (pending == null && !rows.hasNext) return false
     var full = false
     while (!full && (pending != null || rows.hasNext)) {
       val row = if (pending != null) pending else rows.next()
       pending = null
       val taken = if (computed == null) row else computed(row)
-      if (hasNull(taken)) remember(row, -1)
+      if (mayBeNull && hasNull(taken)) remember(row, -1)
       else {
         val place = batch.size
         if (batch.add(taken, ordinals)) {
@@ -124,10 +122,13 @@ private[savedmodel] class ScoredRows(
           full = true
         }
       }
-      full |= count >= ScoredRows.MaxRows
+      full |= count >= ScoredRows.MaxRows || waiting.size >= ScoredRows.MaxBytes
     }
     val began = System.nanoTime()
-    if (count > 0 && batch.size > 0) batch.run()
+    if (count > 0 && batch.size > 0) {
+      batch.run()
+      results.begin()
+    }
     ran(count, System.nanoTime() - began)
     true
   }
@@ -142,11 +143,8 @@ private[savedmodel] class ScoredRows(
   }
 
   private def remember(row: InternalRow, place: Int): Unit = {
-    if (count == places.length) {
-      keptRows = java.util.Arrays.copyOf(keptRows, count * 2)
-      places = java.util.Arrays.copyOf(places, count * 2)
-    }
-    keptRows(count) = keep(row).copy()
+    if (count == places.length) places = java.util.Arrays.copyOf(places, count * 2)
+    waiting.add(row)
     places(count) = place
     count += 1
   }
@@ -161,4 +159,59 @@ private object ScoredRows {
 
   /** Null rows fill no batch of the model, and must not be held without end. */
   val MaxRows: Int = 1 << 16
+
+  /** Nor must wide columns beside narrow inputs. */
+  val MaxBytes: Int = 64 << 20
+}
+
+/** Some columns of rows, which wait in one array of bytes until they are taken, first come first. */
+final private class KeptRows(kept: Seq[Attribute], read: Seq[Attribute]) {
+  private val keep = if (kept.isEmpty) null else UnsafeProjection.create(kept, read)
+  private val row = new UnsafeRow(kept.length)
+  private var bytes = new Array[Byte](if (kept.isEmpty) 0 else 1 << 16)
+  private var end = 0
+  private var position = 0
+
+  /** In bytes. */
+  def size: Int = end
+
+  def clear(): Unit = {
+    end = 0
+    position = 0
+  }
+
+  def add(from: InternalRow): Unit =
+    if (keep != null) {
+      val row = keep(from)
+      val size = row.getSizeInBytes
+      if (bytes.length - end - 8 < size) {
+        val needed = end.toLong + size + 8
+        if (needed > KeptRows.MostBytes) {
+          throw new IllegalStateException(
+            s"the columns beside a model's call have $size bytes in one row: select fewer of them"
+          )
+        }
+        val more = math.min(math.max(bytes.length * 2L, needed), KeptRows.MostBytes)
+        bytes = java.util.Arrays.copyOf(bytes, more.toInt)
+      }
+      Platform.putInt(bytes, Platform.BYTE_ARRAY_OFFSET + end, size)
+      row.writeToMemory(bytes, Platform.BYTE_ARRAY_OFFSET + end + 8L)
+      end += 8 + size
+    }
+
+  /** The next one, to be used before the one after it; null if no column is kept. */
+  def next(): UnsafeRow =
+    if (keep == null) null
+    else {
+      val size = Platform.getInt(bytes, Platform.BYTE_ARRAY_OFFSET + position)
+      row.pointTo(bytes, Platform.BYTE_ARRAY_OFFSET + position + 8L, size)
+      position += 8 + size
+      row
+    }
+}
+
+private object KeptRows {
+
+  /** The longest array of every JVM. */
+  val MostBytes: Long = Int.MaxValue - 16L
 }

@@ -179,6 +179,18 @@ final private[savedmodel] case class ScoreBatches(
 
 private[savedmodel] object ScoreBatchesStrategy extends Strategy {
   override def apply(plan: LogicalPlan): Seq[SparkPlan] = plan match {
+    // Columns and then the result under another name, as of most queries: no rows are copied for it.
+    case Project(columns :+ Alias(column: Attribute, _), scored: ScoreBatches)
+        if column.exprId == scored.result.exprId && columns.forall(scored.kept.contains) =>
+      val kept = columns.map(_.toAttribute)
+      val result = plan.output.last
+      Seq(ScoreBatchesExec(
+        scored.scoring,
+        scored.arguments,
+        result,
+        kept,
+        planLater(scored.child)
+      ))
     case ScoreBatches(scoring, arguments, result, kept, child) =>
       Seq(ScoreBatchesExec(scoring, arguments, result, kept, planLater(child)))
     case _ => Nil

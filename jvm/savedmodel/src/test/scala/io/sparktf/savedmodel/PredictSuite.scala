@@ -1,5 +1,8 @@
 package io.sparktf.savedmodel
 
+import org.apache.spark.sql.Row
+import org.apache.spark.sql.types.StructType
+
 class PredictSuite extends ScoringSuite {
   private val rows = Models.rows("rows")
 
@@ -31,7 +34,26 @@ class PredictSuite extends ScoringSuite {
         assert(found.getClass == value.getClass)
         assert(found.asInstanceOf[Array[_]].toSeq == value.asInstanceOf[Array[_]].toSeq)
       }
+      assertTable(s"${dtype}_scalar", scalars)
+      if (arrays.nonEmpty) assertTable(dtype, arrays.map(_.asInstanceOf[Array[_]].toSeq))
     }
+
+  /** The same as a column, with nulls among the values, beside other columns and alone. */
+  private def assertTable(signature: String, values: Seq[Any]): Unit = {
+    val model = SavedModel.load(Models.path("echo"), signature)
+    val (input, output) = (model.inputs.head, model.outputs.head)
+    val given = Seq.fill(40)(values :+ null).flatten
+    val rows = given.zipWithIndex.map { case (value, i) => Row(i, value, "k" * (i * 1009 % 5000)) }
+    val schema = StructType.fromDDL(s"i INT, x ${output.dataType.sql}, k STRING")
+    val df = spark.createDataFrame(java.util.Arrays.asList(rows: _*), schema)
+    for (batchSize <- Seq(0, 7)) {
+      val scored = model.transform(df, Map(input.name -> "x"), Map("y" -> output.name), batchSize)
+      assert(scored.select("i", "y", "k").orderBy("i").collect().toSeq == rows)
+      assert(scored.select("k", "y").coalesce(1).collect().map(_.getString(0).length).toSeq ==
+        rows.map(_.getString(2).length))
+      assert(scored.coalesce(1).select("y").collect().map(_.get(0)).toSeq == given)
+    }
+  }
 
   assertEcho("float32", Seq(1.5f, Float.MinValue), Seq(Array(1.5f, -0.0f, Float.MaxValue)))
   assertEcho("float64", Seq(math.Pi, -1e300), Seq(Array(math.Pi, Double.MinPositiveValue)))

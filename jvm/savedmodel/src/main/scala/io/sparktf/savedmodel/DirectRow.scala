@@ -1,0 +1,71 @@
+package io.sparktf.savedmodel
+
+import org.apache.spark.sql.catalyst.expressions.{UnsafeArrayData, UnsafeRow}
+import org.apache.spark.unsafe.Platform
+import org.apache.spark.unsafe.Platform.BYTE_ARRAY_OFFSET
+
+/**
+ * A row of one column, an output whose values Spark holds as the tensor does: plain numbers, or
+ * arrays of them. All rows of a batch differ in the values alone.
+ *
+ * The layout is that of `UnsafeRow`: a word for nulls, a word for the number or for the array's
+ * place (upper half) and size, then the array as in `UnsafeArrayData`, filled up to whole words.
+ */
+final private[savedmodel] class DirectRow(output: OutputColumn) {
+  private val row = new UnsafeRow(1)
+  private var buffer: Array[Byte] = _
+  private var values = 0L // where they are in the buffer
+  private var bytes = 0
+  private var tensor = 0L
+
+  /** Takes the tensor that the output has read. */
+  def begin(): Unit = {
+    bytes = output.bytesOfRow
+    tensor = output.address
+    if (output.isArray) {
+      val n = output.elements
+      val header = UnsafeArrayData.calculateHeaderPortionInBytes(n)
+      val size = header + (bytes + 7) / 8 * 8
+      resize(16 + size)
+      Platform.putLong(buffer, BYTE_ARRAY_OFFSET + 8L, (16L << 32) | size)
+      Platform.putLong(buffer, BYTE_ARRAY_OFFSET + 16L, n.toLong)
+      values = BYTE_ARRAY_OFFSET + 16L + header
+    } else {
+      resize(16)
+      values = BYTE_ARRAY_OFFSET + 8L
+    }
+  }
+
+  private def resize(size: Int): Unit =
+    if (buffer == null || buffer.length != size) {
+      buffer = new Array[Byte](size) // nulls, padding: all of them zero
+      row.pointTo(buffer, size)
+    }
+
+  def at(place: Int): UnsafeRow = {
+    Bytes.copy(null, tensor + place.toLong * bytes, buffer, values, bytes)
+    row
+  }
+}
+
+private[savedmodel] object Bytes {
+
+  /** As `Platform.copyMemory`, whose call costs more than copying a few words. */
+  def copy(from: AnyRef, address: Long, to: AnyRef, target: Long, bytes: Int): Unit =
+    if (bytes > 64) Platform.copyMemory(from, address, to, target, bytes.toLong)
+    else {
+      var i = 0
+      while (i + 8 <= bytes) {
+        Platform.putLong(to, target + i, Platform.getLong(from, address + i))
+        i += 8
+      }
+      if (i + 4 <= bytes) {
+        Platform.putInt(to, target + i, Platform.getInt(from, address + i))
+        i += 4
+      }
+      while (i < bytes) {
+        Platform.putByte(to, target + i, Platform.getByte(from, address + i))
+        i += 1
+      }
+    }
+}

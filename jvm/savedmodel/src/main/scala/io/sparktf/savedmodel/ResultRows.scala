@@ -1,0 +1,61 @@
+package io.sparktf.savedmodel
+
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.catalyst.expressions.codegen.GenerateUnsafeRowJoiner
+import org.apache.spark.sql.types.{StructField, StructType}
+
+/**
+ * The rows that an operator gives: some columns of its child's rows, and the result. Each call gives
+ * the same object, as Spark's projections do.
+ *
+ * @param kept the child's columns
+ */
+final private[savedmodel] class ResultRows(
+    scoring: Scoring,
+    batch: => Batch,
+    kept: Seq[Attribute],
+    result: Attribute
+) {
+  private val columns = kept.map(a => StructField(a.name, a.dataType, a.nullable))
+  private val joiner =
+    if (kept.isEmpty) null
+    else {
+      GenerateUnsafeRowJoiner.create(
+        StructType(columns),
+        StructType(Seq(StructField(result.name, result.dataType)))
+      )
+    }
+
+  private val none: UnsafeRow = project(null)
+  private lazy val scored = batch
+
+  // The bytes of a number or of an array of them are those of the tensor, behind a head that all
+  // rows of a batch share.
+  private lazy val direct = if (scoring.outputs.length == 1) scored.directRow(0) else null
+
+  private lazy val projection = UnsafeProjection.create(Array(result.dataType))
+  private val value = new GenericInternalRow(1)
+
+  /** To be called when the batch has run. */
+  def begin(): Unit = if (direct != null) direct.begin()
+
+  /**
+   * @param from the columns that are kept
+   * @param place of the row in the model's batch, -1 for a row with a null
+   */
+  def row(from: UnsafeRow, place: Int): InternalRow = {
+    val own =
+      if (place < 0) none
+      else if (direct != null) direct.at(place)
+      else {
+        value.update(0, scoring.catalyst(scored, place))
+        projection(value)
+      }
+    if (joiner == null) own else joiner.join(from, own)
+  }
+
+  private def project(single: Any): UnsafeRow =
+    UnsafeProjection.create(Array(result.dataType))(new GenericInternalRow(Array[Any](single)))
+      .copy()
+}
