@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import hadoop_servers
@@ -26,8 +27,16 @@ def scored(spark, model):
     return scores(frame(spark, ROWS, "array<float>"), sparktf.predict_udf(model)("x"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_temporary_folder(tmp_path_factory):
+    """No other test's models lie in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
+        yield
+
+
 def temporary_folders():
-    return {path.name for path in Path(_model_files.tempfile.gettempdir()).glob("sparktf-model-*")}
+    return {path.name for path in Path(tempfile.gettempdir()).glob("sparktf-model-*")}
 
 
 # ---------------------------------------------------------------- zips

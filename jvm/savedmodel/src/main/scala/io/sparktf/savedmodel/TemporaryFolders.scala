@@ -18,6 +18,9 @@ private[savedmodel] object TemporaryFolders {
     folder
   }
 
+  /** Those that have been created and not removed. */
+  def current: Set[Path] = folders.toArray.map(_.asInstanceOf[Path]).toSet
+
   /** Removes the folder when nothing refers to `owner` any more. */
   def removeWith(owner: AnyRef, folder: Path): Unit = {
     cleaner.register(owner, new Removal(folder))

@@ -1,7 +1,9 @@
 package io.sparktf.savedmodel
 
 import java.io.FileNotFoundException
-import java.nio.file.Files
+import java.nio.file.{Files, Path}
+
+import scala.collection.mutable
 
 class LoadSuite extends ScoringSuite {
   private val rows = Models.rows("rows")
@@ -108,18 +110,17 @@ class LoadSuite extends ScoringSuite {
   test("copies and native memory go when nothing refers to them") {
     val folder = temporaryFolder()
     val zip = folder.resolve("model.zip")
-    def copies = {
-      val temporary = Files.list(folder.getFileSystem.getPath(sys.props("java.io.tmpdir")))
-      try temporary.filter(_.getFileName.toString.startsWith("sparktf-model-")).count
-      finally temporary.close()
-    }
     Models.zip("cnn", zip, "")
     SavedModel.load(zip.toString)
-    val before = copies
+    val before = TemporaryFolders.current.size
+    val made = mutable.Set.empty[Path]
+    def copies = made.count(Files.exists(_))
     for (i <- 1 to 5) {
       Models.zip(if (i % 2 == 0) "cnn" else "module", zip, "")
       SavedModel.load(zip.toString)
+      made ++= TemporaryFolders.current
     }
+    assert(made.size > before)
     val deadline = System.nanoTime + 30L * 1000 * 1000 * 1000
     while (copies > before && System.nanoTime < deadline) {
       System.gc()
