@@ -1,7 +1,7 @@
 // A linear model, trained in Keras, on the driver, over an RDD and in SQL:
 //
-//   MODEL=/models/linear spark-shell --packages io.github.sparktf:sparktf-savedmodel_2.13:0.1.0 \
-//     -i examples/linear.scala
+//   MODEL=/models/linear spark-shell --packages io.github.sparktf:sparktf-savedmodel_2.13:0.1.0
+//   scala> :load examples/linear.scala
 //
 // examples/linear.py trains such a model: y = a * x1 + b * x2, exported by `model.export(path)`.
 
