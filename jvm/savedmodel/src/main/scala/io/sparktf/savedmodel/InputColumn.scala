@@ -37,7 +37,6 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
   private val measured = new Array[Int](column.depth)
   private var known: Array[Int] = _
   private val isFlat = column.depth == 1 && !column.isVector
-  private var knownLength = -1 // of a flat array: what `known` says
   private var rowShape: Array[Long] = _
   private var rowElements = 0
 
@@ -61,7 +60,7 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
     if (isFlat) {
       current = from.getArray(ordinal)
       val n = current.numElements()
-      if (n == knownLength) return true
+      if (known != null && n == known(0)) return true
       measured(0) = n
     } else if (column.depth > 0) {
       current = if (column.isVector) ColumnLayout.vector(from, ordinal) else from.getArray(ordinal)
@@ -73,7 +72,6 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
       rowShape = inputShape()
       rowElements = measured.product
       known = measured.clone()
-      if (isFlat) knownLength = known(0)
       first
     }
   }

@@ -27,15 +27,13 @@ final private[savedmodel] class ResultRows(
       )
     }
 
-  private val none: UnsafeRow = project(null)
-  private lazy val scored = batch
+  private val value = new GenericInternalRow(1)
+  private val projection = UnsafeProjection.create(Array(result.dataType))
+  private val none = projection(value).copy() // of a null
 
   // The bytes of a number or of an array of them are those of the tensor, behind a head that all
   // rows of a batch share.
-  private lazy val direct = if (scoring.outputs.length == 1) scored.directRow(0) else null
-
-  private lazy val projection = UnsafeProjection.create(Array(result.dataType))
-  private val value = new GenericInternalRow(1)
+  private lazy val direct = if (scoring.outputs.length == 1) batch.directRow(0) else null
 
   /** To be called when the batch has run. */
   def begin(): Unit = if (direct != null) direct.begin()
@@ -49,13 +47,9 @@ final private[savedmodel] class ResultRows(
       if (place < 0) none
       else if (direct != null) direct.at(place)
       else {
-        value.update(0, scoring.catalyst(scored, place))
+        value.update(0, scoring.catalyst(batch, place))
         projection(value)
       }
     if (joiner == null) own else joiner.join(from, own)
   }
-
-  private def project(single: Any): UnsafeRow =
-    UnsafeProjection.create(Array(result.dataType))(new GenericInternalRow(Array[Any](single)))
-      .copy()
 }

@@ -49,13 +49,6 @@ private[savedmodel] object SavedModelFile {
 
   private def read(folder: Path, shown: String): Seq[(Set[String], Seq[Signature])] = {
     val file = folder.resolve("saved_model.pb")
-    if (!Files.isRegularFile(file)) {
-      val advice = "A Keras model becomes one by model.export(path), a tf.Module by " +
-        "tf.saved_model.save(module, path, signatures=…)"
-      throw new IllegalArgumentException(
-        s"$shown is no SavedModel: it has no saved_model.pb. $advice"
-      )
-    }
     val graphs =
       try {
         val message = new Message(Files.readAllBytes(file))

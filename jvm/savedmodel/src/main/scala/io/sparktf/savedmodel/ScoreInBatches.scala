@@ -182,17 +182,13 @@ private[savedmodel] object ScoreBatchesStrategy extends Strategy {
     // Columns and then the result under another name, as of most queries: no rows are copied for it.
     case Project(columns :+ Alias(column: Attribute, _), scored: ScoreBatches)
         if column.exprId == scored.result.exprId && columns.forall(scored.kept.contains) =>
-      val kept = columns.map(_.toAttribute)
-      val result = plan.output.last
-      Seq(ScoreBatchesExec(
-        scored.scoring,
-        scored.arguments,
-        result,
-        kept,
-        planLater(scored.child)
-      ))
-    case ScoreBatches(scoring, arguments, result, kept, child) =>
-      Seq(ScoreBatchesExec(scoring, arguments, result, kept, planLater(child)))
+      exec(scored, plan.output.last, columns.map(_.toAttribute))
+    case scored: ScoreBatches => exec(scored, scored.result, scored.kept)
     case _ => Nil
+  }
+
+  private def exec(scored: ScoreBatches, result: Attribute, kept: Seq[Attribute]) = {
+    val child = planLater(scored.child)
+    Seq(ScoreBatchesExec(scored.scoring, scored.arguments, result, kept, child))
   }
 }
