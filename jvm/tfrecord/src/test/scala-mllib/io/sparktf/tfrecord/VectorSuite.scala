@@ -10,7 +10,6 @@ import org.apache.spark.sql.types.{ArrayType, LongType, StructType}
 import Records._
 
 /** spark.ml's vectors: a float_list in the file, dense or sparse when written, dense when read. */
-@LocalOnly
 class VectorSuite extends TFRecordSuite {
 
   private val schema = new StructType().add("id", LongType).add("v", SQLDataTypes.VectorType)

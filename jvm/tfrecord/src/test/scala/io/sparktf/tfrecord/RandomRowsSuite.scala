@@ -63,7 +63,6 @@ object RandomRows {
 }
 
 /** Random rows of every type, written by Spark and read by protobuf and by Spark again. */
-@LocalOnly
 class RandomRowsSuite extends TFRecordSuite {
   import RandomRows.columns
 
