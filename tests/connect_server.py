@@ -17,14 +17,19 @@ import pytest
 from sparktf import _spark_submit
 
 
-@contextlib.contextmanager
-def run(folder: Path) -> Iterator[str]:
-    """The address of a server whose working directory is `folder`."""
-    spark_home = _spark_submit.spark_home()
-    if not any((spark_home / "jars").glob("spark-connect_*.jar")):
+def require() -> None:
+    """Skips the test where Spark Connect, or what its client needs, is not there."""
+    if not any((_spark_submit.spark_home() / "jars").glob("spark-connect_*.jar")):
         pytest.skip("Spark 3.5 brings no Connect server along")
     for module in ("grpc", "grpc_status", "google.rpc"):
         pytest.importorskip(module)
+
+
+@contextlib.contextmanager
+def run(folder: Path) -> Iterator[str]:
+    """The address of a server whose working directory is `folder`."""
+    require()
+    spark_home = _spark_submit.spark_home()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

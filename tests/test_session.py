@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import connect_server
 import pyspark
 import pytest
 from pyspark.sql import SparkSession
@@ -215,19 +216,14 @@ round_trip(spark, {str(tmp_path / "data")!r})
 
 # ---------------------------------------------------------------- Spark Connect
 
-_has_server = any((_spark_submit.spark_home() / "jars").glob("spark-connect_*.jar"))
-connect = pytest.mark.skipif(not _has_server, reason="Spark 3.5 brings no Connect server along")
-
 
 @pytest.fixture
 def connect_port(monkeypatch):
-    for module in ("grpc", "grpc_status", "google.rpc"):
-        pytest.importorskip(module)
+    connect_server.require()
     # With it pyspark gives the server a free port, so that runs do not meet.
     monkeypatch.setenv("SPARK_TESTING", "1")
 
 
-@connect
 @pytest.mark.usefixtures("connect_port")
 def test_register_sends_the_jar_to_a_connect_server(tmp_path):
     code = f"""
@@ -246,7 +242,6 @@ round_trip(spark, {str(tmp_path / "data")!r})
     assert "round trip" in _run(code)
 
 
-@connect
 @pytest.mark.usefixtures("connect_port")
 def test_configure_gives_the_jar_to_the_connect_server_that_pyspark_starts(tmp_path):
     code = f"""

@@ -7,13 +7,17 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 try:
     import click
     import google.protobuf as _protobuf  # noqa: F401
     import google_crc32c as _google_crc32c  # noqa: F401 (needed by what is imported below)
-    import numpy as _numpy  # noqa: F401
+
+    # Looked for, not imported: it takes longer than most commands, and some do without it.
+    if find_spec("numpy") is None:
+        raise ImportError("No module named 'numpy'")
 except ImportError as error:
     raise SystemExit(
         f"sparktf: the command needs some packages more ({error}): pip install 'sparktf[cli]'"
@@ -22,23 +26,16 @@ except ImportError as error:
 from sparktf import _show as show
 from sparktf._compression import TENSORFLOW_NAMES
 from sparktf._file_systems import LocalFiles
-from sparktf._files import RecordFile, find_files
+from sparktf._files import RecordFile, find_files, spread
 from sparktf._records import DamagedFileError, read_records
-from sparktf._statistics import Statistics
 
 # What inference in Spark looks at by default.
 _SAMPLE_FILES = 1000
 _SAMPLE_RECORDS = 1000
 
 
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("sparktf")
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), message="%(prog)s %(version)s")
+@click.version_option(package_name="sparktf", message="%(prog)s %(version)s")
 def main() -> None:
     """Looks into TFRecord files.
 
@@ -91,8 +88,10 @@ def schema(
     They are told from a sample, the first 1,000 records of up to 1,000 files, as they are in
     spark.read.format("tfrecord").
     """
+    from sparktf._statistics import Statistics
+
     files = _find(paths, compression)
-    sample = files if look_at_all else _spread(files, _SAMPLE_FILES)
+    sample = files if look_at_all else spread(files, _SAMPLE_FILES)
     statistics = Statistics(record_type)
     for file, offset, record in _records(sample, None if look_at_all else _SAMPLE_RECORDS):
         with _in_record(file, offset):
@@ -130,6 +129,8 @@ def head(
 @click.option("--json", "as_json", is_flag=True, help="One object for all files.")
 def stat(paths: tuple[str, ...], compression: str, record_type: str, as_json: bool) -> None:
     """Number and size of the records, and what each feature holds."""
+    from sparktf._statistics import Statistics
+
     files = _find(paths, compression)
     statistics = Statistics(record_type)
     for file, offset, record in _records(files, None):
@@ -188,12 +189,6 @@ def _find(paths: Sequence[str], compression: str) -> list[RecordFile]:
         return find_files(list(paths), compression, LocalFiles())
     except (FileNotFoundError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-
-
-def _spread(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
-    if len(files) <= count:
-        return files
-    return [files[i * (len(files) - 1) // (count - 1)] for i in range(count)]
 
 
 def _records(

@@ -38,7 +38,7 @@ class TensorFlowFiles:
     """What TensorFlow opens: local files and those of its plug-ins."""
 
     def path(self, name: str | os.PathLike[str]) -> str:
-        path, scheme = _split(name)
+        path, scheme = split_scheme(name)
         if scheme is None:
             return path
         import tensorflow as tf
@@ -82,7 +82,7 @@ class LocalFiles:
     """The files of this machine, without TensorFlow."""
 
     def path(self, name: str | os.PathLike[str]) -> str:
-        path, scheme = _split(name)
+        path, scheme = split_scheme(name)
         if scheme is not None:
             raise ValueError(
                 f"{path} is not on this machine: only local files are read here. Copy it (for "
@@ -106,8 +106,8 @@ class LocalFiles:
         return Path(path).open("rb")
 
 
-def _split(name: str | os.PathLike[str]) -> tuple[str, str | None]:
-    """A path and its scheme, None for a local one."""
+def split_scheme(name: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """A path and its scheme; None for one of this machine, and then the path has none."""
     path = os.fspath(name) if isinstance(name, str) else os.fspath(name).replace(os.sep, "/")
     scheme = _SCHEME.match(path)
     if scheme is None:

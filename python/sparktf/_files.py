@@ -69,6 +69,13 @@ def find_files(
     return _with_compression(files, compression, system)
 
 
+def spread(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
+    """Up to `count` of the files, evenly spread, the first and the last among them."""
+    if len(files) <= count:
+        return files
+    return [files[i * (len(files) - 1) // (count - 1)] for i in range(count)]
+
+
 def _list_part(path: str, system: FileSystem) -> list[RecordFile]:
     # A name that exists is that file, whatever characters are in it.
     if system.exists(path):

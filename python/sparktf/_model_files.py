@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sparktf import _remote_files as remote
+from sparktf._file_systems import split_scheme
 from sparktf._sessions import active_session, is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-# Two letters at least: "C:/models" is a drive.
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
 
 # Not loaded by TensorFlow, whatever lies in it.
 _UNUSED: Final = "assets.extra"
@@ -140,10 +138,8 @@ def fetch(model: str | os.PathLike[str], spark: SparkSession | None) -> LocalMod
 
 def local_path(uri: str) -> Path | None:
     """The path on this machine, or None for one of another file system."""
-    scheme = _SCHEME.match(uri)
-    if scheme is None or scheme[1] == "file":
-        return Path(re.sub("^file:/+", "/", uri)).absolute()
-    return None
+    path, scheme = split_scheme(uri)
+    return Path(path).absolute() if scheme is None else None
 
 
 def _is_copied(key: tuple[object, ...]) -> bool:

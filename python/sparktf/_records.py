@@ -58,65 +58,66 @@ def read_records(
         source: _Source = _Counted(file, on_read)
         if compression:
             source = _Inflated(source, gzip=compression == "GZIP")
-        try:
-            yield from _frames(source, path)
-        except _InflateError as error:
-            raise DamagedFileError(path, error.offset, str(error)) from None
+        yield from _frames(source, path)
 
 
 def _frames(source: _Source, path: str) -> Iterator[tuple[int, bytes]]:
     crc32c = google_crc32c.value
     buffer, position, start = b"", 0, 0  # `start` is the offset of the buffer's first byte
-    needed = _HEADER.size
+    needed = _HEADER.size  # bytes from `position` on
     while True:
-        missing = needed - (len(buffer) - position)
-        if missing > 0:
-            pieces = [buffer[position:]]
-            while missing > 0:
-                try:
-                    piece = source.read(max(_BLOCK, min(missing, 64 * _BLOCK)))
-                except _InflateError as error:
-                    error.offset = start + position
-                    raise
-                if not piece:
-                    break
-                pieces.append(piece)
-                missing -= len(piece)
-            buffer = b"".join(pieces)
-            start, position = start + position, 0
-            if missing > 0:
-                if not buffer:
-                    return
-                raise DamagedFileError(
-                    path,
-                    start,
-                    f"the file ends inside of a frame, which needs {missing} bytes more"
-                    + (" for its header" if needed == _HEADER.size else ""),
-                )
-        end = len(buffer)
-        while True:
-            data = position + _HEADER.size
-            if data > end:
-                needed = _HEADER.size
-                break
-            length, checksum = _HEADER.unpack_from(buffer, position)
-            if crc32c(buffer[position : position + 8]) != _unmasked(checksum):
-                raise DamagedFileError(
-                    path, start + position, "the checksum of a record's length does not fit it"
-                )
-            after = data + length
-            if after + _CHECKSUM.size > end:
-                needed = _FRAME_BYTES + length
-                break
-            record = buffer[data:after]
-            if crc32c(record) != _unmasked(_CHECKSUM.unpack_from(buffer, after)[0]):
-                raise DamagedFileError(
-                    path,
-                    start + position,
-                    f"the checksum of a record of {length} bytes does not fit it",
-                )
-            yield start + position, record
-            position = after + _CHECKSUM.size
+        if len(buffer) - position < needed:
+            start += position
+            buffer, position = _filled(source, buffer[position:], needed, path, start), 0
+            if not buffer:
+                return
+        length, checksum = _HEADER.unpack_from(buffer, position)
+        if crc32c(buffer[position : position + 8]) != _unmasked(checksum):
+            raise DamagedFileError(
+                path, start + position, "the checksum of a record's length does not fit it"
+            )
+        needed = _FRAME_BYTES + length
+        if len(buffer) - position < needed:
+            continue
+        end = position + needed - _CHECKSUM.size
+        record = buffer[position + _HEADER.size : end]
+        if crc32c(record) != _unmasked(_CHECKSUM.unpack_from(buffer, end)[0]):
+            raise DamagedFileError(
+                path,
+                start + position,
+                f"the checksum of a record of {length} bytes does not fit it",
+            )
+        yield start + position, record
+        position += needed
+        needed = _HEADER.size
+
+
+def _filled(source: _Source, begun: bytes, needed: int, path: str, offset: int) -> bytes:
+    """At least so many bytes, of a frame at `offset` that has begun; none where a file ends.
+
+    Raises:
+        DamagedFileError: There are fewer, or they cannot be inflated.
+    """
+    pieces = [begun]
+    missing = needed - len(begun)
+    while missing > 0:
+        try:
+            piece = source.read(max(_BLOCK, min(missing, 64 * _BLOCK)))
+        except _InflateError as error:
+            raise DamagedFileError(path, offset, str(error)) from None
+        if not piece:
+            break
+        pieces.append(piece)
+        missing -= len(piece)
+    filled = b"".join(pieces)
+    if filled and missing > 0:
+        where = " for its header" if needed == _HEADER.size else ""
+        raise DamagedFileError(
+            path,
+            offset,
+            f"the file ends inside of a frame, which needs {missing} bytes more{where}",
+        )
+    return filled
 
 
 def _unmasked(checksum: int) -> int:
@@ -137,7 +138,7 @@ class _Counted:
 
 
 class _InflateError(Exception):
-    offset = 0
+    pass
 
 
 class _Inflated:

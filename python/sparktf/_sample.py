@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sparktf._files import RecordFile
+from sparktf._files import RecordFile, spread
 from sparktf._messages import map_key
 
 # The sample's bounds. It is taken in Python, some 10 us a record, before the first batch.
@@ -120,7 +120,7 @@ def take_sample(files: Sequence[RecordFile]) -> Sample:
         tf.errors.DataLossError: A file is damaged; the message names it.
     """
     sample = Sample()
-    files = _spread(files, _MAX_FILES)
+    files = spread(files, _MAX_FILES)
     limit = min(_MAX_RECORDS_PER_FILE, _MAX_RECORDS // max(1, len(files)))
     for number, file in enumerate(files, start=1):
         for record in _first_records(file, limit):
@@ -128,12 +128,6 @@ def take_sample(files: Sequence[RecordFile]) -> Sample:
             if sample.size >= _MAX_BYTES * number / len(files):
                 break
     return sample
-
-
-def _spread(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
-    if len(files) <= count:
-        return files
-    return [files[i * (len(files) - 1) // (count - 1)] for i in range(count)]
 
 
 def _first_records(file: RecordFile, limit: int) -> Iterator[bytes]:

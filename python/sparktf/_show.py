@@ -9,12 +9,14 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sparktf import _partitions as partitions
 from sparktf._files import RecordFile
 from sparktf._messages import map_key
-from sparktf._statistics import FeatureStatistics, Statistics
+
+if TYPE_CHECKING:
+    from sparktf._statistics import FeatureStatistics, Statistics
 
 _KINDS: Final = {"int64_list": "int64", "float_list": "float", "bytes_list": "bytes"}
 _JSON_TYPES: Final = {"bigint": "long", "int": "integer"}
@@ -102,18 +104,21 @@ def _json_value(value: Any) -> Any:
             return value.decode()
         except UnicodeDecodeError:
             return {"base64": base64.b64encode(value).decode()}
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-        return _short_float(value)
-    return value
+    return _short_float(value) if isinstance(value, float) else value
 
 
-def _short_float(value: float) -> float:
+def _short_float(value: float) -> Any:
     """The shortest number that is the same 32-bit float: 0.1, and not 0.10000000149011612."""
     import numpy as np
 
-    return float(str(np.float32(value)))
+    return _json_double(float(str(np.float32(value))))
+
+
+def _json_double(value: float | None) -> Any:
+    """JSON has no names for what is no finite number."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
 def record(message: Any, raw: bytes, file: RecordFile, offset: int) -> str:
@@ -155,7 +160,7 @@ def statistics_json(found: Statistics, files: int, size: int) -> dict[str, Any]:
             "longest": feature.longest,
             "min": _json_value(feature.minimum),
             "max": _json_value(feature.maximum),
-            "mean": _json_value_of_double(feature.mean),
+            "mean": _json_double(feature.mean),
         }
         if feature.kind == "float_list":
             features[name]["nan"] = feature.nans
@@ -173,10 +178,6 @@ def statistics_json(found: Statistics, files: int, size: int) -> dict[str, Any]:
         "record_bytes": found.size,
         "features": features,
     }
-
-
-def _json_value_of_double(value: float | None) -> Any:
-    return value if value is None or math.isfinite(value) else str(value)
 
 
 def statistics(found: Statistics, files: int, size: int) -> str:
