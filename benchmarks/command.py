@@ -27,19 +27,6 @@ from sparktf._records import read_records
 from sparktf._statistics import Statistics
 
 
-def write_files(scale: float, folder: str) -> None:
-    from pyspark.sql import SparkSession
-
-    import sparktf
-
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    spark = sparktf.configure(builder.config("spark.log.level", "ERROR")).getOrCreate()
-    for name, data in data_sets.ALL.items():
-        frame = data.make(spark, scale).coalesce(1)
-        frame.write.format("tfrecord").save(f"{folder}/{name}")
-    spark.stop()
-
-
 def verify(path: str) -> int:
     return sum(1 for _ in read_records(path))
 
@@ -74,7 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory(prefix="sparktf-benchmark-") as folder:
-        write_files(arguments.scale, folder)
+        data_sets.write_files(folder, list(data_sets.ALL), arguments.scale, files=1)
         compared = dict(ways(arguments.peer))
         for name in data_sets.ALL:
             (file,) = Path(folder, name).glob("part-*")

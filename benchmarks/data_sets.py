@@ -86,3 +86,15 @@ WIDE = DataSet(
 )
 
 ALL = {data.name: data for data in (MIXED, IMAGE, VECTOR, WIDE)}
+
+
+def write_files(folder: str, names: list[str], scale: float, files: int) -> None:
+    """Those tables as TFRecord, by Spark: `files` files in a folder of the table's name."""
+    import sparktf
+
+    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    spark = sparktf.configure(builder.config("spark.log.level", "ERROR")).getOrCreate()
+    for name in names:
+        frame = ALL[name].make(spark, scale).repartition(files)
+        frame.write.format("tfrecord").save(f"{folder}/{name}")
+    spark.stop()

@@ -32,19 +32,6 @@ Make = Callable[[list[str], dict, int, int], "tf.data.Dataset"]
 """A pipeline over files with features, in batches of a size, shuffled among so many records."""
 
 
-def write_files(names: list[str], scale: float, folder: str) -> None:
-    from pyspark.sql import SparkSession
-
-    import sparktf
-
-    builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    spark = sparktf.configure(builder.config("spark.log.level", "ERROR")).getOrCreate()
-    for name in names:
-        frame = data_sets.ALL[name].make(spark, scale).repartition(FILES)
-        frame.write.format("tfrecord").save(f"{folder}/{name}")
-    spark.stop()
-
-
 def features(name: str) -> dict:
     """What a pipeline by hand has to be told."""
     import tensorflow as tf
@@ -187,7 +174,7 @@ def main() -> None:
 
     results = []
     with tempfile.TemporaryDirectory(prefix="sparktf-benchmark-") as folder:
-        write_files(arguments.data, arguments.scale, folder)
+        data_sets.write_files(folder, arguments.data, arguments.scale, FILES)
         for name in arguments.data:
             rows = int(data_sets.ALL[name].rows * arguments.scale)
             results += measure(name, folder, rows, arguments.rounds)

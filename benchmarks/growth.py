@@ -23,7 +23,7 @@ from typing import Any
 
 import data_sets
 import pyspark
-from machine import save
+from machine import peak_mib, save
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -62,17 +62,12 @@ def read_seconds(spark: SparkSession, point: Point, schemas: dict[str, StructTyp
     return time.perf_counter() - begin
 
 
-def reset_peak(spark: SparkSession) -> Path:
-    """Sets the JVM's peak of resident memory back, and gives the file that tells the next one."""
-    process = Path(f"/proc/{spark._jvm.java.lang.ProcessHandle.current().pid()}")
+def reset_peak(spark: SparkSession) -> int:
+    """Sets the JVM's peak of resident memory back, and gives its process id."""
+    pid = int(spark._jvm.java.lang.ProcessHandle.current().pid())
     spark._jvm.System.gc()
-    (process / "clear_refs").write_text("5")  # proc(5): VmHWM becomes the present size
-    return process / "status"
-
-
-def peak_mib(status: Path) -> int:
-    line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-    return int(line.split()[1]) // 1024
+    Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc(5): VmHWM becomes the present size
+    return pid
 
 
 def measure(spark: SparkSession, curve: str, points: list[Point], rounds: int) -> Iterator[Result]:
@@ -85,9 +80,9 @@ def measure(spark: SparkSession, curve: str, points: list[Point], rounds: int) -
             read_seconds(spark, point, schemas)
     for _ in range(rounds):
         for point in points:
-            status = reset_peak(spark)
+            jvm = reset_peak(spark)
             best[point[0]] = min(best[point[0]], read_seconds(spark, point, schemas))
-            peaks[point[0]] = max(peaks[point[0]], peak_mib(status))
+            peaks[point[0]] = max(peaks[point[0]], peak_mib(jvm))
     for name, _, _, rows in points:
         result = {"curve": curve, "point": name, "rows": rows}
         yield result | {"seconds": round(best[name], 4), "peak_rss_mib": peaks[name]}

@@ -25,7 +25,7 @@ from typing import Protocol
 import data_sets
 import pyspark
 from data_sets import DataSet
-from machine import save
+from machine import jars, save
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -212,20 +212,16 @@ def report(data: str, name: str, seconds: dict[str, float]) -> None:
 
 def session(arguments: argparse.Namespace) -> SparkSession:
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    scala = "2.12" if pyspark.__version__.startswith("3.") else "2.13"
-    other = "2.13" if scala == "2.12" else "2.12"
-    folders = (ROOT / "python/sparktf/jars", ROOT / "benchmarks/target/jars")
-    jars = [str(j) for folder in folders for j in sorted(folder.glob("*.jar"))]
-    jars = [jar for jar in jars if f"_{other}-" not in jar]
+    class_path = jars("python/sparktf/jars", "benchmarks/target/jars")
     if arguments.peer_jar:
-        jars.append(arguments.peer_jar)
+        class_path.append(arguments.peer_jar)
     return (
         SparkSession.builder.master("local[2]")
         .appName("benchmarks")
         .config("spark.driver.memory", "8g")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.extraClassPath", os.pathsep.join(jars))
+        .config("spark.driver.extraClassPath", os.pathsep.join(class_path))
         .config("spark.log.level", "ERROR")
         .getOrCreate()
     )

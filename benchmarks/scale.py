@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from machine import save
+from machine import peak_mib, save
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -269,10 +269,9 @@ def run_here(case: Case, folder: str, heap: str) -> None:
     found = case.run(spark, folder)
     seconds = time.perf_counter() - start
     pid = spark._jvm.java.lang.ProcessHandle.current().pid()
-    status = Path(f"/proc/{pid}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
+    peak = peak_mib(pid)
     spark.stop()
-    result = {"seconds": round(seconds, 2), "peak_rss_mib": int(peak) // 1024, "found": found}
+    result = {"seconds": round(seconds, 2), "peak_rss_mib": peak, "found": found}
     print(json.dumps(result))
 
 

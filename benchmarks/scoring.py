@@ -32,7 +32,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -41,7 +40,6 @@ os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-ROOT = Path(__file__).resolve().parents[1]
 PROCESSES = 2
 
 
@@ -216,16 +214,14 @@ def score(df: DataFrame, column: Column) -> float:
 
 
 def start_spark() -> SparkSession:
-    import pyspark
+    from machine import jars
     from pyspark.sql import SparkSession
 
-    folder = ROOT / "benchmarks" / "target" / "scoring"
-    other = "_2.13-" if any(Path(pyspark.__file__).parent.glob("jars/*_2.12-*.jar")) else "_2.12-"
-    jars = sorted(str(jar) for jar in folder.glob("*.jar") if other not in jar.name)
-    if not jars:
-        raise SystemExit(f"no jars in {folder}: `make bench-scoring` builds them")
+    scoring = jars("benchmarks/target/scoring")
+    if not scoring:
+        raise SystemExit("no jars of the JVM's side: `make bench-scoring` builds them")
     # Not spark.jars, which copies them, TensorFlow's 170 MB too.
-    class_path = os.pathsep.join(jars)
+    class_path = os.pathsep.join(scoring)
     builder = SparkSession.builder.config("spark.driver.extraClassPath", class_path)
     builder = builder.master(f"local[{PROCESSES}]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.driver.memory", "3g").config("spark.log.level", "ERROR")
@@ -249,14 +245,9 @@ def in_memory(spark: SparkSession, case: Case, rows: int) -> DataFrame:
     return df
 
 
-def peak_mib(pid: int | str) -> int:
-    """The most memory that a process has had."""
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) >> 10 for line in status if line.startswith("VmHWM"))
-
-
 def workers(spark: SparkSession) -> list[dict[str, int]]:
     """What each Python worker has loaded by sparktf, and the most memory that it had."""
+    from machine import peak_mib
 
     def look(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow as pa
@@ -264,13 +255,13 @@ def workers(spark: SparkSession) -> list[dict[str, int]]:
         from sparktf import _model_cache
 
         for _ in batches:
-            row = {"pid": os.getpid(), "loads": _model_cache.loads, "peak": peak_mib("self")}
-            yield pa.RecordBatch.from_pylist([row])
+            yield pa.RecordBatch.from_pylist([{"pid": os.getpid(), "loads": _model_cache.loads}])
 
     tasks = 16 * PROCESSES
-    rows = spark.range(0, tasks, 1, tasks).mapInArrow(look, "pid long, loads long, peak long")
-    found = {row.pid: {"loads": row.loads, "peak_mib": row.peak} for row in rows.collect()}
-    return sorted(found.values(), key=lambda row: -row["loads"])
+    rows = spark.range(0, tasks, 1, tasks).mapInArrow(look, "pid long, loads long").collect()
+    found = {row.pid: row.loads for row in rows}
+    workers = [{"loads": loads, "peak_mib": peak_mib(pid)} for pid, loads in found.items()]
+    return sorted(workers, key=lambda worker: -worker["loads"])
 
 
 def measure(spark: SparkSession, name: str, folder: str, arguments: Any) -> list[dict[str, object]]:
@@ -390,7 +381,7 @@ def main() -> None:
         return bare_process(model, *map(int, numbers))
 
     import pyspark
-    from machine import save
+    from machine import peak_mib, save
 
     spark = start_spark()
     results = []
