@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparktf import images
+from sparktf._train_context import TrainingContext, context
+from sparktf.distributor import TensorFlowDistributor, TrainingError
 from sparktf.models import load_model, repair_saved_model, save_model
 from sparktf.schema import feature_spec
 from sparktf.scoring import predict_rdd, predict_udf, register_udf
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from sparktf.transformer import SavedModelTransformer as SavedModelTransformer
 
 __all__ = [
+    "TensorFlowDistributor",
+    "TrainingContext",
+    "TrainingError",
     "__version__",
     "configure",
+    "context",
     "dataset",
     "feature_spec",
     "images",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from sparktf import _remote_files as remote
 from sparktf._file_systems import split_scheme
-from sparktf._sessions import active_session, is_connect
+from sparktf._sessions import active_session
+from sparktf._shipping import receiver, ship_files, ship_package, temporary_folder, zip_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -25,8 +23,6 @@ _UNUSED: Final = "assets.extra"
 
 # (URI, what a listing says of its files) -> the copy here.
 _fetched: dict[tuple[object, ...], LocalModel] = {}
-# Archives and packages that a context or Connect session has got.
-_shipped: set[tuple[str, str]] = set()
 
 Stats = tuple[tuple[str, int, int], ...]
 
@@ -170,13 +166,6 @@ def _unzipped(file: Path, source: str) -> Path:
     return found[0].parent
 
 
-def temporary_folder() -> Path:
-    """A new folder that is removed with this process."""
-    folder = Path(tempfile.mkdtemp(prefix="sparktf-model-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 def _files(folder: Path) -> list[tuple[str, Path]]:
     """Name (with / on every system) and path of each file that a model is made of."""
     found = []
@@ -228,53 +217,16 @@ def ship(model: LocalModel, spark: SparkSession) -> ModelLocation:
 
     Executors of a local master use the folder as it is; others get an archive.
     """
-    if is_connect(spark):
-        session: str = spark.session_id  # type: ignore[attr-defined]
-    else:
-        context = spark.sparkContext
-        if re.fullmatch(r"local(\[[^\]]*\])?", str(context.master)):
-            return ModelLocation(model.source, model.fingerprint, str(model.folder), model.stats)
-        session = context.applicationId
+    if receiver(spark) is None:
+        return ModelLocation(model.source, model.fingerprint, str(model.folder), model.stats)
     model.check_unchanged()
     name = f"sparktf-model-{model.fingerprint[:20]}"
-    if (session, name) not in _shipped:
-        _ship_package(spark, session)
-        archive = temporary_folder() / f"{name}.zip"
-        _zip(_files(model.folder), archive)
-        if is_connect(spark):
-            spark.addArtifacts(f"{archive}#{name}", archive=True)
-        else:
-            spark.sparkContext.addArchive(f"{archive}#{name}")
-        _shipped.add((session, name))
+    ship_package(spark)
+    ship_files(spark, name, _files(model.folder))
     return ModelLocation(model.source, model.fingerprint, archive=name)
-
-
-def _ship_package(spark: SparkSession, session: str) -> None:
-    package = Path(__file__).parent
-    if (session, "package") in _shipped or not package.is_dir():  # in a zip, it was shipped
-        return
-    sources = sorted(package.rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    archive = temporary_folder() / f"sparktf-{digest[:20]}.zip"
-    _zip([(path.relative_to(package.parent).as_posix(), path) for path in sources], archive)
-    if is_connect(spark):
-        spark.addArtifacts(str(archive), pyfile=True)
-    else:
-        spark.sparkContext.addPyFile(str(archive))
-    _shipped.add((session, "package"))
-
-
-def _zip(files: list[tuple[str, Path]], archive: Path) -> None:
-    """The same files make the same bytes: Connect refuses other bytes under a name it knows."""
-    with zipfile.ZipFile(archive, "w") as target:
-        for name, path in files:
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = 0o644 << 16
-            with path.open("rb") as content, target.open(entry, "w", force_zip64=True) as into:
-                shutil.copyfileobj(content, into, 1 << 20)
 
 
 def zip_folder(folder: Path, archive: Path) -> None:
     """All of a folder's files, those that a model does without included."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    _zip([(path.relative_to(folder).as_posix(), path) for path in paths], archive)
+    zip_files([(path.relative_to(folder).as_posix(), path) for path in paths], archive)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sparktf import _model_files as files
 from sparktf._model_store import Store
 from sparktf._saved_model import signature_names
+from sparktf._shipping import temporary_folder
 
 __all__ = ["load_model", "repair_saved_model", "save_model"]
 
@@ -47,7 +48,7 @@ def save_model(
     store = Store(target)
     if store.exists() and not overwrite:
         raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
-    folder = files.temporary_folder()
+    folder = temporary_folder()
     try:
         _export(model, folder / "model", signatures)
         result = folder / "model"

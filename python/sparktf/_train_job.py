@@ -1,0 +1,89 @@
+"""What a training run is: sent from the driver to its workers, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+# Lines of a worker's log that go into the message of a failure.
+LOG_LINES = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at a run.
+
+    Attributes:
+        function: `(fn, args, kwargs)`, pickled by cloudpickle.
+        size: Number of workers.
+        feeds: Whether the workers get a DataFrame's rows.
+        use_gpu: Whether each worker has a GPU of its own.
+        env: Environment variables of the workers' processes.
+        attempt: From 0.
+        seed: The same for all attempts, for shuffling that the user gives no seed.
+        all_results: Whether every worker's value comes back; else only the chief's.
+        token: A secret of this attempt: who knows it belongs to the run.
+        progress: Where the driver listens for what the chief has to tell, if it does.
+    """
+
+    function: bytes = field(repr=False)
+    size: int
+    feeds: bool
+    use_gpu: bool
+    env: tuple[tuple[str, str], ...]
+    attempt: int
+    seed: int
+    all_results: bool
+    token: str = field(repr=False)
+    progress: tuple[str, int] | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one worker has ended.
+
+    Attributes:
+        rank: The worker's.
+        host: Where it ran.
+        kind: "returned"; "raised" (an exception of the user's function); "cut off" (an exception
+            that tells of another worker's end); "died" (its process ended by itself or was
+            killed); "port" (another process had taken its port); "lost" (its Spark task is gone);
+            "refused" (it could not begin: no disk, no GPU, …); "stopped" (for another's sake).
+        error: Name and text of the exception, or what has happened.
+        traceback: The exception's.
+        exit_code: Of the process, if it died; negative for a signal.
+        log: The process's last lines.
+        exception: The pickled exception, in base64, where it can be pickled.
+    """
+
+    rank: int
+    host: str
+    kind: str
+    error: str = ""
+    traceback: str = ""
+    exit_code: int | None = None
+    log: tuple[str, ...] = ()
+    exception: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        return self.kind not in ("returned", "stopped")
+
+
+def to_json(outcomes: Sequence[Outcome]) -> str:
+    return json.dumps([asdict(outcome) for outcome in outcomes])
+
+
+def from_json(text: str) -> list[Outcome]:
+    return [Outcome(**{**found, "log": tuple(found["log"])}) for found in json.loads(text)]
+
+
+# Which of several workers' ends was the cause of the others, the likeliest first.
+_CAUSES = ("refused", "raised", "died", "port", "lost", "cut off")
+
+
+def cause(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """The failure that the others follow from; None if all have returned."""
+    failures = [outcome for outcome in outcomes if outcome.is_failure]
+    return min(failures, key=lambda o: (_CAUSES.index(o.kind), o.rank), default=None)

@@ -1,0 +1,277 @@
+"""What one worker's Spark task does: rows to its disk, a process with TensorFlow, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sparktf._train_group import Coordinator, Member, Message
+from sparktf._train_job import Job, Outcome, cause, from_json
+from sparktf._train_process import WorkerProcess
+from sparktf._train_progress import Sender
+from sparktf._train_spill import Spill
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+# A port that was taken is chosen anew so often in all.
+_PORT_ATTEMPTS = 3
+
+# A process whose function has returned stays for so long beside those that still run: they may
+# fetch from it what they reduce together. If they wait for more than that, they learn by its end
+# that it will not come.
+_LINGER_SECONDS = 20.0
+
+# From a process and from the other tasks: which of the two, a message, and bytes.
+Events = queue.Queue[tuple[str, Message, bytes]]
+
+
+class Worker:
+    """One worker of a run, in a thread or process of its own.
+
+    Args:
+        job: The run.
+        rank: From 0.
+        host: Where the others reach this one.
+        gather: Gives everyone's texts, by rank, to each who gives one; waits for all.
+        gpus: Addresses of the GPUs that it may use.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        rank: int,
+        host: str,
+        gather: Callable[[str], list[str]],
+        gpus: list[str],
+    ) -> None:
+        self.job = job
+        self.rank = rank
+        self.host = host
+        self._gather = gather
+        self._gpus = gpus
+        self.outcomes: list[Outcome] = []
+        self.result = b""
+        # Whether it must end with the process that started this one, as Spark's tasks must.
+        self.ends_with_parent = False
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Makes `run` end within a second; from another thread."""
+        self._cancelled.set()
+
+    def run(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Runs the function, here and with the other workers; sets `outcomes` and `result`.
+
+        Raises:
+            RuntimeError: Another worker's task is gone.
+        """
+        refused = ""
+        spill = None
+        try:
+            if self.job.feeds:
+                try:
+                    spill = Spill(batches)
+                except OSError as error:
+                    refused = error.strerror or str(error)
+            else:
+                for _ in batches:
+                    pass
+            if self.job.use_gpu and not self._gpus:
+                refused = (
+                    "has no GPU from Spark: use_gpu=True needs spark.task.resource.gpu.amount, and "
+                    "executors whose discovery script finds GPUs"
+                )
+            for _ in range(_PORT_ATTEMPTS):
+                self._run_once(spill, refused)
+                failure = cause(self.outcomes)
+                if failure is None or failure.kind != "port":
+                    return
+        finally:
+            if spill is not None:
+                spill.close()
+
+    def _run_once(self, spill: Spill | None, refused: str) -> None:
+        with contextlib.ExitStack() as stack:
+            port = stack.enter_context(_reserved_port())
+            coordinator = None
+            if self.rank == 0:
+                coordinator = Coordinator(self.job.size, self.job.token)
+                stack.callback(coordinator.close)
+            told = {
+                "host": self.host,
+                "port": port.getsockname()[1],
+                "coordinator": coordinator.port if coordinator else 0,
+                "rows": spill.rows if spill else 0,
+                "refused": refused,
+            }
+            members = [json.loads(text) for text in self._gather(json.dumps(told))]
+            self.outcomes = _refusals(members, self.job)
+            if self.outcomes:
+                return
+            events: Events = queue.Queue()
+            member = self._member(members[0], events)
+            stack.callback(member.close)
+            sender = Sender(self.job.progress if self.rank == 0 else None, self.job.token)
+            stack.callback(sender.close)
+            process = self._start(members, spill, events)
+            stack.callback(process.kill)
+            self._attend(process, member, sender, events)
+
+    def _member(self, first: Message, events: Events) -> Member:
+        host = first["host"] if self.rank > 0 else "127.0.0.1"
+
+        def heard(message: Message | None) -> None:
+            events.put(("group", {"gone": True} if message is None else message, b""))
+
+        try:
+            return Member((host, first["coordinator"]), self.rank, self.host, self.job.token, heard)
+        except OSError as error:
+            raise RuntimeError(
+                f"worker {self.rank} on {self.host} cannot reach worker 0's task at "
+                f"{host}:{first['coordinator']}: {error}. Executors must be able to connect to "
+                "each other, on any port"
+            ) from error
+
+    def _start(self, members: list[Message], spill: Spill | None, events: Events) -> WorkerProcess:
+        cluster = [f"{m['host']}:{m['port']}" for m in members]
+        descriptor = spill.file.fileno() if spill else None
+        context = {
+            "rank": self.rank,
+            "size": self.job.size,
+            "attempt": self.job.attempt,
+            "cluster_spec": {"worker": cluster},
+            "row_counts": [m["rows"] for m in members] if self.job.feeds else None,
+            "spill": descriptor,
+            "seed": self.job.seed,
+        }
+        what = {
+            "context": context,
+            "function": self.job.function,
+            "wants_value": self.rank == 0 or self.job.all_results,
+        }
+        env = dict(os.environ)
+        env.pop("TF_CONFIG", None)
+        if self.job.size > 1:
+            task = {"type": "worker", "index": self.rank}
+            env["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
+            # Lets TensorFlow's server have the port that is held for it here.
+            env["TF_GRPC_REUSE_PORT"] = "1"
+        env["CUDA_VISIBLE_DEVICES"] = self._gpus[0] if self.job.use_gpu else ""
+        # What Spark has sent to this Python, sparktf itself perhaps, is on its path.
+        env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        env.update(self.job.env)
+        return WorkerProcess(
+            what,
+            env,
+            descriptor,
+            lambda message, content: events.put(("process", message, content)),
+            f"[sparktf worker {self.rank}] ",
+        )
+
+    def _attend(
+        self, process: WorkerProcess, member: Member, progress: Sender, events: Events
+    ) -> None:
+        """Watches over the process until all workers have ended."""
+        outcome: Outcome | None = None
+        leave_at = kill_at = float("inf")
+        parent = os.getppid()
+
+        def end(kind: str, **details: Any) -> None:
+            nonlocal outcome
+            if outcome is None:
+                log = process.last_lines() if kind not in ("returned", "stopped") else ()
+                outcome = Outcome(self.rank, self.host, kind, log=log, **details)
+                member.tell({"outcome": asdict(outcome)})
+
+        while True:
+            source, message, content = _next(events, min(leave_at, kill_at))
+            if self.ends_with_parent and os.getppid() != parent:
+                os._exit(1)  # the executor is gone; the process goes with this one
+            if self._cancelled.is_set():
+                raise InterruptedError("the run was interrupted")
+            if source == "process":
+                if "state" in message:
+                    member.tell(message)
+                elif "progress" in message:
+                    progress.send(message)
+                elif "returned" in message:
+                    self.result = content
+                    end("returned")
+                    leave_at = time.monotonic() + _LINGER_SECONDS
+                elif "raised" in message:
+                    process.kill()
+                    details = {key: message[key] for key in ("error", "traceback", "exception")}
+                    end(message["raised"], **details)
+                else:
+                    end("died", exit_code=message["exit"])
+            elif source == "group":
+                if "end" in message:
+                    self.outcomes = from_json(json.dumps(message["end"]))
+                    return
+                if "gone" in message:
+                    raise RuntimeError(f"worker 0 lost its Spark task, so {self.rank} ends")
+                if message["reason"]:
+                    end("refused", error=message["reason"])
+                kill_at = time.monotonic() + message["seconds"]
+            now = time.monotonic()
+            if now >= kill_at:
+                kill_at = float("inf")
+                process.kill()
+                end("stopped")
+            if now >= leave_at:
+                leave_at = float("inf")
+                process.leave()
+
+
+def _next(events: Events, until: float) -> tuple[str, Message, bytes]:
+    """The next event; an empty one after a second or at the time `until`."""
+    try:
+        return events.get(timeout=max(0.0, min(1.0, until - time.monotonic())))
+    except queue.Empty:
+        return "", {}, b""
+
+
+def _refusals(members: list[Message], job: Job) -> list[Outcome]:
+    """Why the run cannot begin, as outcomes; none if it can."""
+    hosts = [m["host"] for m in members]
+    if any(m["refused"] for m in members):
+        return [
+            Outcome(rank, hosts[rank], "refused" if m["refused"] else "stopped", m["refused"])
+            for rank, m in enumerate(members)
+        ]
+    rows = [m["rows"] for m in members]
+    if job.feeds and min(rows) == 0:
+        rank = rows.index(0)
+        error = (
+            f"has no rows: {sum(rows):,} rows in all, of which the workers have "
+            f"{', '.join(f'{n:,}' for n in rows)}. Every worker needs some: use fewer processes, "
+            "or a DataFrame with more rows"
+        )
+        return [
+            Outcome(r, hosts[r], "refused" if r == rank else "stopped", error if r == rank else "")
+            for r in range(len(members))
+        ]
+    return []
+
+
+@contextlib.contextmanager
+def _reserved_port() -> Any:
+    """A socket that keeps its port from all others but the process that is to have it.
+
+    Linux and macOS let sockets of one user share a port if all of them ask for it, as TensorFlow's
+    server does when it is told to; and this one does not listen.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("", 0))
+        yield held
