@@ -67,6 +67,24 @@ def connect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A standalone cluster of two workers."""
+    import standalone_cluster
+
+    with standalone_cluster.run(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def driver(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A driver program with a classic session of the cluster, an executor on each worker."""
+    import driver_process
+
+    with driver_process.run(cluster.url, tmp_path_factory.mktemp("driver")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def hdfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of an HDFS."""
     import hadoop_servers

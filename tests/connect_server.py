@@ -26,14 +26,14 @@ def require() -> None:
 
 
 @contextlib.contextmanager
-def run(folder: Path) -> Iterator[str]:
-    """The address of a server whose working directory is `folder`."""
+def run(folder: Path, master: str = "local[2]", **settings: str) -> Iterator[str]:
+    """The address of a server whose working directory is `folder`; `__` in a setting is a dot."""
     require()
     spark_home = _spark_submit.spark_home()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {
+    settings = {name.replace("__", "."): value for name, value in settings.items()} | {
         "spark.connect.grpc.binding.port": port,
         "spark.sql.warehouse.dir": folder / "warehouse",
         "spark.sql.shuffle.partitions": 2,
@@ -41,7 +41,7 @@ def run(folder: Path) -> Iterator[str]:
     }
     command = [
         str(spark_home / "bin" / "spark-submit"),
-        *("--master", "local[2]"),
+        *("--master", master),
         *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
         *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
     ]

@@ -110,7 +110,9 @@ def main() -> None:
     builder = SparkSession.builder.master(sys.argv[1]).appName("sparktf training tests")
     builder = builder.config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "2")
-    builder = builder.config("spark.executor.memory", "600m")
+    # One on each of the cluster's workers.
+    builder = builder.config("spark.executor.memory", "600m").config("spark.executor.cores", "1")
+    builder = builder.config("spark.cores.max", "2")
     builder = builder.config("spark.driver.host", "127.0.0.1")
     for argument in sys.argv[2:]:
         name, _, value = argument.partition("=")
@@ -132,7 +134,8 @@ def main() -> None:
         try:
             answer = cloudpickle.dumps((value, error, output.getvalue()))
         except Exception:
-            answer = cloudpickle.dumps((None, RuntimeError(repr(error)), output.getvalue()))
+            known = RuntimeError(f"{type(error).__name__}: {error}")
+            answer = cloudpickle.dumps((None, known, output.getvalue()))
         _write(answers, answer)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     spark.stop()

@@ -14,10 +14,16 @@ from pathlib import Path
 
 from sparktf import _spark_submit
 
+# What Spark's discovery scripts print; each worker has its own names.
+_DISCOVERY = """#!/bin/sh
+name=$(basename "$PWD")
+echo "{\\"name\\": \\"gpu\\", \\"addresses\\": [\\"$name-a\\", \\"$name-b\\"]}"
+"""
+
 
 @dataclass
 class Cluster:
-    """What runs. Each of the workers has one core.
+    """What runs. Each of the workers has two cores, and two GPUs that are but names.
 
     Attributes:
         url: The master's.
@@ -31,8 +37,14 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def run(folder: Path, workers: int = 2, *arguments: str) -> Iterator[Cluster]:
-    """A cluster whose files are in `folder`; the arguments go to each worker."""
+def run(folder: Path) -> Iterator[Cluster]:
+    """A cluster of two workers whose files are in `folder`."""
+    discovery = folder / "discover-gpus"
+    folder.mkdir(parents=True, exist_ok=True)
+    discovery.write_text(_DISCOVERY)
+    discovery.chmod(0o755)
+    gpu = "-Dspark.worker.resource.gpu"
+    gpus = f"{gpu}.amount=2 {gpu}.discoveryScript={discovery}"
     started: list[subprocess.Popen[bytes]] = []
     with contextlib.ExitStack() as stack:
         stack.callback(_end, started)
@@ -49,6 +61,7 @@ def run(folder: Path, workers: int = 2, *arguments: str) -> Iterator[Cluster]:
                 "SPARK_LOCAL_DIRS": str(home / "local"),
                 "SPARK_DAEMON_MEMORY": "512m",
                 "SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
+                "SPARK_WORKER_OPTS": gpus,
             }
             env = {name: text for name, text in os.environ.items() if name not in left_out}
             with log.open("w") as output:
@@ -61,10 +74,10 @@ def run(folder: Path, workers: int = 2, *arguments: str) -> Iterator[Cluster]:
         ends = ("--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         log = start("master", "org.apache.spark.deploy.master.Master", *ends)
         url = _said(log, started[-1], r"Starting Spark master at (spark://\S+)")
-        size = ("--cores", "1", "--memory", "1g")
+        size = ("--cores", "2", "--memory", "2g")
         logs = []
-        for number in range(workers):
-            own = ("--work-dir", str(folder / f"worker-{number}" / "work"), *arguments)
+        for number in range(2):
+            own = ("--work-dir", str(folder / f"worker-{number}" / "work"))
             kind = "org.apache.spark.deploy.worker.Worker"
             logs.append(start(f"worker-{number}", kind, *ends, *size, *own, url))
         for log, process in zip(logs, started[1:], strict=True):

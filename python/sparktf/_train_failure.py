@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import re
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,10 @@ _LOST = (
     "java.io.EOFException",
     "lost its Spark task",
 )
+
+
+# Of a barrier stage: its number, and the partition's, which is the rank.
+_TASK = re.compile(r"(?:ResultTask|ShuffleMapTask)\(\d+, (\d+)\)")
 
 
 class TrainingError(RuntimeError):
@@ -123,9 +128,20 @@ def is_loss(error: BaseException) -> bool:
     return any(sign in text for sign in _LOST)
 
 
-def of_spark(error: BaseException, attempts: int) -> TrainingError:
+def of_spark(error: BaseException, size: int, attempts: int) -> TrainingError:
     """The error for a worker that Spark lost."""
-    text = str(error).strip()
-    failure = TrainingError(f"a worker was lost in attempt {attempts}: {text}", attempts=attempts)
+    text = str(error)
+    task = _TASK.search(text)
+    rank = int(task[1]) if task else None
+    who = "a worker" if rank is None else f"worker {rank} of {size}"
+    lines = [line.strip() for line in text.splitlines()]
+    signs = [line for line in lines if any(sign in line for sign in _LOST)]
+    failure = TrainingError(
+        f"{who} lost its Spark task, to something outside of its function"
+        + (f" (attempt {attempts})" if attempts > 1 else "")
+        + f": {signs[0] if signs else text}",
+        rank=rank,
+        attempts=attempts,
+    )
     failure.__cause__ = error
     return failure

@@ -151,7 +151,7 @@ class TensorFlowDistributor:
             except Exception as error:
                 if not _train_failure.is_loss(error):
                     raise
-                failure = _train_failure.of_spark(error, attempt + 1)
+                failure = _train_failure.of_spark(error, self.num_processes, attempt + 1)
             else:
                 found = cause(outcomes)
                 if found is None:

@@ -1,0 +1,131 @@
+"""What a training run must not leave: processes, files, open ports."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+# Of the processes that a run starts: the workers', and those that watch over them.
+_SIGNS = (b"sparktf._train_child", b"read x; kill -9 0")
+
+
+def processes() -> list[int]:
+    """Those of any run on this machine."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue  # it has ended meanwhile
+            if any(sign in command for sign in _SIGNS):
+                found.append(int(folder.name))
+    return found
+
+
+def with_variable(name: str) -> list[int]:
+    """Processes that have an environment variable, as all have that a run's processes start."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                variables = (folder / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if any(variable.startswith(f"{name}=".encode()) for variable in variables):
+                found.append(int(folder.name))
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    """Below a folder, those that sparktf has made, but not those that Spark keeps for it."""
+    found = [
+        Path(parent) / name
+        for parent, folders, names in os.walk(folder)
+        for name in names + folders
+    ]
+    return [path for path in found if path.name.startswith("sparktf-") and path.suffix != ".zip"]
+
+
+def open_files(pids: list[int]) -> list[str]:
+    """Files without a name that these processes and those below them hold open."""
+    found = []
+    for pid in descendants(pids):
+        for entry in _entries(Path(f"/proc/{pid}/fd")):
+            if "sparktf-" in entry or entry.endswith("(deleted)"):
+                found.append(entry)
+    return found
+
+
+def listening(pids: list[int]) -> set[int]:
+    """The ports at which Python processes among these and those below them listen.
+
+    Without those of Spark's daemons, which start the executors' Python processes.
+    """
+    sockets = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A":
+                sockets[f"socket:[{fields[9]}]"] = int(fields[1].rpartition(":")[2], 16)
+    found, daemons = set(), set()
+    for pid in descendants(pids):
+        if "python" in _program(pid):
+            ports = {sockets[e] for e in _entries(Path(f"/proc/{pid}/fd")) if e in sockets}
+            found |= ports
+            if "java" in _program(_parent(pid)):
+                daemons |= ports
+    return found - daemons
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+    except OSError:
+        return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def descendants(pids: list[int]) -> list[int]:
+    """These processes and all below them."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            children.setdefault(_parent(int(folder.name)), []).append(int(folder.name))
+    found = []
+    waiting = list(pids)
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += children.get(pid, [])
+    return found
+
+
+def _entries(folder: Path) -> list[str]:
+    found = []
+    try:
+        for link in folder.iterdir():
+            try:
+                found.append(str(link.readlink()))
+            except OSError:
+                continue
+    except OSError:
+        pass
+    return found
+
+
+def wait_until(condition, seconds: float = 30.0) -> bool:  # type: ignore[no-untyped-def]
+    """Whether it has become true within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
