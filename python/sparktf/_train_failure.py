@@ -71,10 +71,11 @@ def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> T
     if attempts > 1:
         lines[0] += f" (attempt {attempts})"
     returned = [str(other.rank) for other in outcomes if other.kind == "returned"]
-    if outcome.kind == "cut off" and returned:
+    if outcome.kind == "cut off":
         lines.append(
-            f"Worker {', '.join(returned)} had returned by then. All workers must run the same "
-            "number of steps: ctx.steps_per_epoch(batch_size) gives one"
+            (f"Worker {', '.join(returned)} had returned by then. " if returned else "")
+            + "All workers must run the same operations, and as many steps (see "
+            "ctx.steps_per_epoch); and their machines must reach each other"
         )
     if outcome.traceback:
         lines.append(outcome.traceback.rstrip())
@@ -97,6 +98,8 @@ def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> T
 def _what(outcome: Outcome) -> str:
     if outcome.kind == "raised":
         return f"raised {outcome.error}"
+    if outcome.kind == "cut off":
+        return f"was cut off from the others: {outcome.error}"
     if outcome.kind == "died":
         code = outcome.exit_code
         if code is not None and code < 0:

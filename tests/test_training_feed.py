@@ -1,0 +1,181 @@
+"""A worker's rows as tensors, without Spark: their order, their types, and what does not fit."""
+
+import datetime
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sparktf._train_feed import Feed, dataset
+from sparktf._train_spill import Spill
+
+
+def feed(batches, columns=None, label=None, shapes=None, shuffle=0, seeds=(1, 0)):
+    """Of record batches; the file is closed with the process."""
+    spill = Spill(batches)
+    found = Feed(spill.file.fileno(), columns, label, shapes, shuffle, seeds)
+    spill.close()
+    return found
+
+
+def one(column, kind, **settings):
+    """Of one batch with the column `x`."""
+    return feed([pa.record_batch([pa.array(column, kind)], ["x"])], "x", **settings)
+
+
+def numbered(sizes):
+    first = 0
+    for size in sizes:
+        yield pa.record_batch([pa.array(range(first, first + size), pa.int64())], ["id"])
+        first += size
+
+
+def taken(rows, start, batch_size, count):
+    """The first `count` rows or more from `start` on."""
+    found = []
+    for (ids,) in rows.blocks(start, batch_size):
+        assert len(ids) % batch_size == 0
+        found += ids.tolist()
+        if len(found) >= count:
+            return found
+    raise AssertionError("the rows have no end")
+
+
+def test_rows_come_in_order_and_again():
+    rows = feed(numbered([3, 0, 5, 1]), "id")
+    assert rows.rows == 9
+    assert taken(rows, 0, 4, 24)[:24] == [*range(9), *range(9), *range(6)]
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    st.integers(0, 40),
+    st.integers(1, 7),
+    st.integers(0, 90),
+    st.integers(0, 5),
+)
+def test_each_epoch_has_each_row_once_and_can_be_entered_anywhere(
+    sizes, shuffle, batch_size, start, seed
+):
+    total = sum(sizes)
+    rows = feed(numbered(sizes), "id", shuffle=shuffle, seeds=(seed, 0))
+    everything = taken(rows, 0, batch_size, start + 3 * total)
+    for epoch in range(3):
+        assert sorted(everything[epoch * total : (epoch + 1) * total]) == list(range(total))
+    later = taken(rows, start, batch_size, 2 * total)
+    assert later[: 2 * total] == everything[start : start + 2 * total]
+
+
+def test_orders_differ_by_epoch_and_worker_but_not_from_attempt_to_attempt():
+    def order(rank, seed=5):
+        return taken(feed(numbered([50, 50]), "id", shuffle=100, seeds=(seed, rank)), 0, 1, 200)
+
+    first = order(0)
+    assert first == order(0)
+    assert first[:100] != first[100:200] != order(1)[:100]
+    assert first != order(0, seed=6)
+
+
+def test_a_small_shuffle_keeps_rows_near_their_place():
+    rows = taken(feed(numbered([100]), "id", shuffle=10), 0, 1, 100)[:100]
+    assert rows != list(range(100))
+    assert all(abs(row - place) < 10 for place, row in enumerate(rows))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "dtype"),
+    [
+        (pa.int8(), [1, -2], "int8"),
+        (pa.int16(), [1, -2], "int16"),
+        (pa.int32(), [1, -2], "int32"),
+        (pa.int64(), [1, -(2**62)], "int64"),
+        (pa.bool_(), [True, False], "bool"),
+        (pa.float32(), [0.5, float("nan")], "float32"),
+        (pa.float64(), [0.1, 2.0], "float64"),
+        (pa.list_(pa.float32()), [[1, 2, 3], [4, 5, 6]], "float32"),
+        (pa.list_(pa.list_(pa.int32())), [[[1], [2]], [[3], [4]]], "int32"),
+    ],
+)
+def test_numbers_keep_their_type(kind, values, dtype):
+    ((found,),) = itertools.islice(one(values, kind).blocks(0, 2), 1)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[:2], np.array(values, dtype))
+
+
+def test_decimals_strings_bytes_and_vectors():
+    from decimal import Decimal
+
+    assert one([Decimal("1.5")] * 2, pa.decimal128(4, 2)).inputs["x"].dtype == "float64"
+    ((found,),) = itertools.islice(one(["ü", "b"], pa.string()).blocks(0, 2), 1)
+    assert found[:2].tolist() == ["ü".encode(), b"b"]
+    ((found,),) = itertools.islice(one([b"\xff", b""], pa.binary()).blocks(0, 2), 1)
+    assert found[:2].tolist() == [b"\xff", b""]
+    vector = pa.struct(
+        {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}
+        | {"values": pa.list_(pa.float64())}
+    )
+    rows = [
+        {"type": 1, "size": None, "indices": None, "values": [1.0, 2.0]},
+        {"type": 0, "size": 2, "indices": [1], "values": [5.0]},
+    ]
+    ((found,),) = itertools.islice(one(rows, vector).blocks(0, 2), 1)
+    assert found[:2].tolist() == [[1.0, 2.0], [0.0, 5.0]]
+
+
+def test_bytes_with_a_shape_are_numbers():
+    values = [bytes(range(6)), bytes(range(250, 256))]
+    # A part of a larger column, whose bytes begin somewhere
+    batch = pa.record_batch([pa.array([b"other", *values], pa.binary())], ["x"]).slice(1)
+    ((found,),) = itertools.islice(feed([batch], "x", shapes={"x": (2, 3)}).blocks(0, 2), 1)
+    assert (found.dtype, found.shape[1:]) == (np.uint8, (2, 3))
+    np.testing.assert_array_equal(found[1], [[250, 251, 252], [253, 254, 255]])
+
+
+def test_values_are_not_copied_where_the_types_allow():
+    rows = feed([pa.record_batch([pa.array([[1.0, 2.0]] * 100, pa.list_(pa.float32()))], ["x"])])
+    ((found,),) = itertools.islice(rows.blocks(0, 100), 1)
+    assert not found.flags.owndata
+    assert not found.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "shapes", "message"),
+    [
+        ([1, None], pa.int64(), None, "column 'x': 1 rows are null: fill them, or filter them out"),
+        ([[1.0], [1.0, 2.0]], pa.list_(pa.float32()), None, "its rows are of different lengths"),
+        ([[1.0, None]], pa.list_(pa.float32()), None, "an array has a null element"),
+        ([[1.0, 2.0]], pa.list_(pa.float32()), {"x": (3,)}, r"2 values; each is .* shape \[3\]"),
+        ([b"abc"], pa.binary(), {"x": (2, 2)}, r"3 values; each is to be of shape \[2, 2\]"),
+        ([b"abc", b"ab"], pa.binary(), {"x": (3,)}, "its rows are of different lengths"),
+        ([{"a": 1}], pa.struct({"a": pa.int64()}), None, "is no array, Vector or plain value"),
+        ([datetime.date(2020, 1, 1)], pa.date32(), None, "of type date32.*, which has no tensor"),
+        ([1], pa.int64(), {"y": (1,)}, "no column 'y' among 'x'"),
+    ],
+)
+def test_what_has_no_tensor(values, kind, shapes, message):
+    with pytest.raises(ValueError, match=message):
+        one(values, kind, shapes=shapes)
+
+
+def test_a_later_row_of_another_length():
+    kind = pa.list_(pa.float32())
+    batches = [pa.record_batch([pa.array([[1.0] * n] * 3, kind)], ["x"]) for n in (4, 5)]
+    with pytest.raises(ValueError, match=r"array of 5 values; each is to be of shape \[4\]"):
+        taken(feed(batches, "x"), 0, 2, 6)
+
+
+def test_batches_are_tensors_of_a_fixed_shape():
+    x = pa.array([[float(i), 0.0] for i in range(10)], pa.list_(pa.float32()))
+    batch = pa.record_batch([x, pa.array(range(10)), pa.array(["a"] * 10)], ["x", "y", "z"])
+    found = dataset(feed([batch], "x", "y"), 4, lambda: 8)
+    features, label = found.element_spec
+    assert (features.shape.as_list(), label.shape.as_list()) == ([4, 2], [4])
+    features, label = next(iter(found))
+    assert label.numpy().tolist() == [8, 9, 0, 1]
+    assert features.numpy()[:, 0].tolist() == [8, 9, 0, 1]
+    named = dataset(feed([batch], None, "y"), 2, lambda: 0).element_spec
+    assert sorted(named[0]) == ["x", "z"]
+    assert sorted(dataset(feed([batch]), 2, lambda: 0).element_spec) == ["x", "y", "z"]

@@ -1,0 +1,158 @@
+"""Workers on the driver's own machine; and what concerns Keras alone."""
+
+import os
+import sys
+import threading
+import time
+
+import left_behind
+import numpy as np
+import pytest
+from left_behind import wait_until
+from pyspark import cloudpickle
+from test_training import BATCH, dropout, make_model, make_rows, on_one_spark, pytest_raises
+
+import sparktf
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+cloudpickle.register_pickle_by_value(sys.modules["test_training"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    listening = left_behind.listening([os.getpid()])
+    yield
+    assert wait_until(lambda: not left_behind.processes()), left_behind.processes()
+    assert wait_until(lambda: not left_behind.listening([os.getpid()]) - listening)
+    assert not [f for f in left_behind.open_files([os.getpid()]) if "/sparktf-" in f]
+
+
+def local(processes=2, **settings):
+    return sparktf.TensorFlowDistributor(processes, local_mode=True, **settings)
+
+
+def test_run_and_its_failures():
+    def train(fail):
+        context = sparktf.context()
+        if fail and context.rank == 1:
+            raise ValueError("as asked for")
+        if fail:
+            time.sleep(3600)
+        return context.rank, context.size, context.cluster_spec
+
+    ranks = [value[:2] for value in local(3, results="all").run(train, False)]
+    assert ranks == [(0, 3), (1, 3), (2, 3)]
+    with pytest.raises(sparktf.TrainingError, match="worker 1 of 2 on 127.0.0.1 raised ValueErr"):
+        local().run(train, True)
+
+
+def test_rows_of_a_dataframe(spark):
+    def train():
+        context = sparktf.context()
+        ids = context.dataset(5, columns="id") if context.size == 1 else None
+        found = next(iter(ids)).numpy().tolist() if ids is not None else None
+        return context.row_counts, found
+
+    counts = local(results="all").train_on(spark.range(11), train)
+    assert sorted(counts[0][0]) == [5, 6]
+    counts, found = local(1).train_on(spark.range(5), train)
+    assert counts == [5]
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    with pytest.raises(sparktf.TrainingError, match="has no rows: 0 rows in all"):
+        local().train_on(spark.range(0), train)
+
+
+def test_an_interrupt(tmp_path):
+    import _thread
+
+    def train():
+        (tmp_path / str(sparktf.context().rank)).touch()
+        time.sleep(3600)
+
+    def interrupt():
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2, 120)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        local().run(train)
+
+
+@on_one_spark
+def test_an_untested_keras_refuses_fit_and_names_ways_that_work():
+    def train(x, y):
+        import keras
+        import tensorflow as tf
+
+        keras.__version__ = "3.99.0"
+        context = sparktf.context()
+        strategy = context.strategy()
+        with strategy.scope():
+            model = make_model(dropout)
+            variable = tf.Variable(1.0)
+        rows = tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(BATCH)
+        with pytest_raises(RuntimeError, "Keras 3.99.0 cannot fit on several workers as it is"):
+            model.fit(context.distribute(rows), steps_per_epoch=1, verbose=0)
+
+        # A loop of one's own
+        total = strategy.reduce("SUM", strategy.run(lambda: variable * 2), axis=None).numpy()
+
+        import tf_keras
+
+        with strategy.scope():
+            layers = [tf_keras.layers.Input((5,)), tf_keras.layers.Dense(2)]
+            other = tf_keras.Sequential(layers)
+            loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            other.compile(tf_keras.optimizers.SGD(0.1), loss)
+        history = other.fit(context.distribute(rows), steps_per_epoch=4, epochs=2, verbose=0)
+        return total, history.history["loss"]
+
+    total, losses = local(verbose=False).run(train, *make_rows(8))
+    assert total == 4.0
+    assert losses[1] < losses[0]
+
+
+def checkpointed(folder, width, epochs):
+    import keras
+    import tensorflow as tf
+
+    context = sparktf.context()
+    keras.utils.set_random_seed(1)
+    with context.strategy().scope():
+        model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(width)])
+        model.compile("adam", "sparse_categorical_crossentropy")
+    rows = tf.data.Dataset.from_tensor_slices(make_rows(8)).repeat().batch(BATCH)
+    callbacks = [context.checkpoint(folder)]
+    history = model.fit(
+        context.distribute(rows), steps_per_epoch=2, epochs=epochs, verbose=0, callbacks=callbacks
+    )
+    return history.epoch, model.get_weights(), int(model.optimizer.iterations.numpy())
+
+
+def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
+    folder = f"file://{tmp_path}/new/folder"
+    first = local(1, verbose=False).run(checkpointed, folder, 2, 2)
+    assert (first[0], first[2]) == ([0, 1], 4)
+    second = local(1, verbose=False).run(checkpointed, folder, 2, 3)
+    assert (second[0], second[2]) == ([2], 6)
+    whole = local(1, verbose=False).run(checkpointed, str(tmp_path / "other"), 2, 3)
+    for found, wanted in zip(second[1], whole[1], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    with pytest.raises(sparktf.TrainingError, match="is of another model: it has"):
+        local(1, verbose=False).run(checkpointed, folder, 3, 3)
+    with pytest.raises(sparktf.TrainingError, match="checkpoints cannot be kept at nosuch://a/b"):
+        local(1, verbose=False).run(checkpointed, "nosuch://a/b", 3, 3)
+
+
+def test_the_gpus_of_the_machine(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\nprintf '3\\n5\\n'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    def visible():
+        return os.environ["CUDA_VISIBLE_DEVICES"]
+
+    assert local(use_gpu=True, results="all").run(visible) == ["3", "5"]
+    with pytest.raises(ValueError, match="3 processes need a GPU each, and nvidia-smi finds 2"):
+        local(3, use_gpu=True).run(visible)
