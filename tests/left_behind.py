@@ -53,7 +53,7 @@ def open_files(pids: list[int]) -> list[str]:
     found = []
     for pid in descendants(pids):
         for entry in _entries(Path(f"/proc/{pid}/fd")):
-            if "sparktf-" in entry or entry.endswith("(deleted)"):
+            if entry.endswith("(deleted)"):
                 found.append(entry)
     return found
 

@@ -30,12 +30,14 @@ def session(cluster, tmp_path_factory):
         "spark__cores__max": "2",
     }
     folder = tmp_path_factory.mktemp("server")
-    with connect_server.run(folder, cluster.url, **settings) as address:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
-            spark = connect_server.connect(address)
-            yield spark
-            spark.stop()
+    with (
+        connect_server.run(folder, cluster.url, **settings) as address,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
+        spark = connect_server.connect(address)
+        yield spark
+        spark.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +70,7 @@ def test_an_exception(session):
             time.sleep(3600)
         raise ValueError("as asked for")
 
-    with pytest.raises(sparktf.TrainingError, match="worker 1 of 2 on 127.0.0.1 raised Val") as e:
+    with pytest.raises(sparktf.TrainingError, match=r"worker 1 of 2 on 127\.0\.0\.1 raised V") as e:
         sparktf.TensorFlowDistributor(2, max_retries=1).run(train)
     assert (e.value.rank, e.value.attempts) == (1, 1)
     assert e.value.log[-1] == "ValueError: as asked for"

@@ -24,6 +24,7 @@ class Job:
         seed: The same for all attempts, for shuffling that the user gives no seed.
         all_results: Whether every worker's value comes back; else only the chief's.
         token: A secret of this attempt: who knows it belongs to the run.
+        logs: Whether the workers' output goes to the standard error of their tasks.
         progress: Where the driver listens for what the chief has to tell, if it does.
     """
 
@@ -36,6 +37,7 @@ class Job:
     seed: int
     all_results: bool
     token: str = field(repr=False)
+    logs: bool
     progress: tuple[str, int] | None
 
 

@@ -35,7 +35,7 @@ class WorkerProcess:
         spill: Descriptor of the file with its rows, or None.
         tell: Gets what the process tells, called by a thread: `(message, bytes)`; and once, at
             the end, `({"exit": code}, b"")`.
-        prefix: Of its lines in the log.
+        prefix: Of its lines in the log; None for no log.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class WorkerProcess:
         env: Mapping[str, str],
         spill: int | None,
         tell: Callable[[dict[str, Any], bytes], None],
-        prefix: str,
+        prefix: str | None,
     ) -> None:
         self._tell = tell
         self._prefix = prefix
@@ -127,9 +127,10 @@ class WorkerProcess:
                 # A progress bar draws itself anew in one line.
                 text = text.rpartition("\r")[2][:_LONGEST_LOG_LINE]
                 self._log.append(text)
-                with contextlib.suppress(OSError, ValueError):
-                    sys.stderr.write(f"{self._prefix}{text}\n")
-                    sys.stderr.flush()
+                if self._prefix is not None:
+                    with contextlib.suppress(OSError, ValueError):
+                        sys.stderr.write(f"{self._prefix}{text}\n")
+                        sys.stderr.flush()
 
     def _read_reports(self, descriptor: int) -> None:
         with contextlib.suppress(OSError, ValueError), os.fdopen(descriptor, "rb") as reports:

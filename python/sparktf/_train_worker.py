@@ -175,7 +175,7 @@ class Worker:
             env,
             descriptor,
             lambda message, content: events.put(("process", message, content)),
-            f"[sparktf worker {self.rank}] ",
+            f"[sparktf worker {self.rank}] " if self.job.logs else None,
         )
 
     def _attend(

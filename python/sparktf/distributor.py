@@ -58,8 +58,8 @@ class TensorFlowDistributor:
             (``spark.task.resource.gpu.amount``); otherwise workers see no GPU.
         max_retries: How often a run is begun again after a worker was lost.
         env: Environment variables of the workers' processes.
-        verbose: Whether the driver prints each epoch's metrics as they come. Workers' own output
-            goes to their executors' logs (to the standard error, in local mode).
+        verbose: Whether the driver prints each epoch's metrics as they come and, in local mode,
+            the workers' own output, which otherwise goes to their executors' logs.
         results: "chief" for the value that the chief's function returns, "all" for a list of
             every worker's, by rank.
 
@@ -188,6 +188,7 @@ class TensorFlowDistributor:
                 seed=seed,
                 all_results=self.results == "all",
                 token=token,
+                logs=self.verbose or not self.local_mode,
                 progress=listener.address if listener else None,
             )
             if self.local_mode:
