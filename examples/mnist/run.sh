@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The whole example on this machine: starts a standalone cluster of two workers, prepares the digits,
+# trains in both modes, predicts both ways, and stops the cluster.
+#
+#     PYTHON=.venv/bin/python examples/mnist/run.sh [FOLDER]
+#
+# Options of train.py come by the variable TRAIN, as in TRAIN="--epochs 3".
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+PYTHON=$(command -v "${PYTHON:-python3}")
+export PYSPARK_PYTHON=$PYTHON PYSPARK_DRIVER_PYTHON=$PYTHON TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
+export SPARK_HOME=${SPARK_HOME:-$("$PYTHON" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')}
+folder=$(realpath -m "${1:-mnist-output}")
+mkdir -p "$folder/logs"
+rm -rf "$folder"/checkpoints-* # a run goes on from those that it finds
+
+started=()
+stop() {
+  for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
+  wait
+}
+trap stop EXIT
+
+await() { # await FILE PATTERN: until the file has it
+  for _ in $(seq 600); do grep -q "$2" "$1" && return; sleep 0.1; done
+  echo "no '$2' in $1" >&2
+  exit 1
+}
+
+ends=(--host 127.0.0.1 --port 0 --webui-port 0)
+"$SPARK_HOME/bin/spark-class" org.apache.spark.deploy.master.Master "${ends[@]}" \
+  >"$folder/logs/master" 2>&1 &
+started+=($!)
+await "$folder/logs/master" 'Starting Spark master at'
+master=$(sed -n 's/.*Starting Spark master at \(spark:[^ ]*\).*/\1/p' "$folder/logs/master")
+for number in 1 2; do
+  "$SPARK_HOME/bin/spark-class" org.apache.spark.deploy.worker.Worker "${ends[@]}" \
+    --cores 1 --memory 2g --work-dir "$folder/logs/worker-$number" "$master" \
+    >"$folder/logs/worker-$number.log" 2>&1 &
+  started+=($!)
+done
+for number in 1 2; do await "$folder/logs/worker-$number.log" 'Successfully registered'; done
+echo "a master and two workers run: $master"
+
+submit() {
+  echo "== $*"
+  "$SPARK_HOME/bin/spark-submit" --master "$master" --executor-memory 1g \
+    --conf spark.ui.enabled=false "$here/$1" "${@:2}" 2>>"$folder/logs/driver"
+}
+submit prepare.py --output "$folder/data"
+for mode in spark tensorflow; do
+  # shellcheck disable=SC2086
+  submit train.py --data "$folder/data" --mode $mode --model "$folder/model-$mode" \
+    --checkpoints "$folder/checkpoints-$mode" --logs "$folder/tensorboard-$mode" ${TRAIN:-}
+done
+submit infer.py --data "$folder/data" --mode csv --model "$folder/model-spark" \
+  --output "$folder/predictions-csv"
+submit infer.py --data "$folder/data" --mode tfrecord --model "$folder/model-tensorflow" \
+  --output "$folder/predictions-tfrecord"
+cat "$folder"/predictions-csv/part-* | head -n 3
