@@ -37,7 +37,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def run(folder: Path) -> Iterator[Cluster]:
+def run(folder: Path, memory: str = "2g") -> Iterator[Cluster]:
     """A cluster of two workers whose files are in `folder`."""
     discovery = folder / "discover-gpus"
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def run(folder: Path) -> Iterator[Cluster]:
         ends = ("--host", "127.0.0.1", "--port", "0", "--webui-port", "0")
         log = start("master", "org.apache.spark.deploy.master.Master", *ends)
         url = _said(log, started[-1], r"Starting Spark master at (spark://\S+)")
-        size = ("--cores", "2", "--memory", "2g")
+        size = ("--cores", "2", "--memory", memory)
         logs = []
         for number in range(2):
             own = ("--work-dir", str(folder / f"worker-{number}" / "work"))

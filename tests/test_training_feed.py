@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparktf._train_feed import Feed, dataset
-from sparktf._train_spill import Spill
+from sparktf._train_spill import PARTITION, Spill
 
 
 def feed(batches, columns=None, label=None, shapes=None, shuffle=0, seeds=(1, 0)):
@@ -67,6 +67,21 @@ def test_each_epoch_has_each_row_once_and_can_be_entered_anywhere(
         assert sorted(everything[epoch * total : (epoch + 1) * total]) == list(range(total))
     later = taken(rows, start, batch_size, 2 * total)
     assert later[: 2 * total] == everything[start : start + 2 * total]
+
+
+def test_rows_are_in_the_order_of_the_partitions_that_they_are_from():
+    """However they have arrived."""
+
+    def batch(ids, partitions):
+        columns = [pa.array(ids), pa.array(partitions, pa.int32())]
+        return pa.record_batch(columns, ["id", PARTITION])
+
+    batches = [batch([4, 5, 1], [2, 2, 0]), batch([2, 3], [0, 1])]
+    rows = feed(batches)
+    assert list(rows.inputs) == ["id"]
+    assert taken(rows, 0, 1, 5)[:5] == [1, 2, 3, 4, 5]
+    with pytest.raises(ValueError, match="no column '_sparktf_partition' among 'id'"):
+        feed(batches, PARTITION)
 
 
 def test_orders_differ_by_epoch_and_worker_but_not_from_attempt_to_attempt():

@@ -58,13 +58,14 @@ class Feed:
         self.label = label
         self.takes_one = isinstance(columns, str)
         schema = self._batches[0].schema
+        known = [name for name in schema.names if name != train_spill.PARTITION]
         names = [columns] if isinstance(columns, str) else columns
         if names is None:
-            names = [name for name in schema.names if name != label]
+            names = [name for name in known if name != label]
         names = [*names, *([] if label is None else [label])]
-        missing = [n for n in [*names, *(shapes or {})] if n not in schema.names]
+        missing = [n for n in [*names, *(shapes or {})] if n not in known]
         if missing:
-            raise ValueError(f"no column {missing[0]!r} among {', '.join(map(repr, schema.names))}")
+            raise ValueError(f"no column {missing[0]!r} among {', '.join(map(repr, known))}")
         self.inputs: dict[str, _Column] = {}
         for name in names:
             given = None if shapes is None or name not in shapes else tuple(shapes[name])

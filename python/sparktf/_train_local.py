@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sparktf._train_job import Job, Outcome
+from sparktf._train_spill import spread
 from sparktf._train_worker import Worker
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _parts(df: DataFrame, size: int) -> list[Any]:
     import pyarrow as pa
 
     parts: list[list[pa.RecordBatch]] = [[] for _ in range(size)]
-    rows = df.repartition(size).mapInArrow(serialize, "r int, c binary")
+    rows = spread(df, size).mapInArrow(serialize, "r int, c binary")
     for row in rows.toLocalIterator():
         with pa.ipc.open_stream(pa.py_buffer(bytes(row.c))) as reader:
             parts[row.r] += list(reader)

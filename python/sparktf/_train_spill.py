@@ -6,16 +6,29 @@ whatever ends that.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
+    from pyspark.sql import DataFrame
+
+# A column beside the user's: the partition of the DataFrame that a row is from. A worker gets rows
+# of all partitions, in the order in which they happen to arrive.
+PARTITION: Final = "_sparktf_partition"
+
+
+def spread(df: DataFrame, workers: int) -> DataFrame:
+    """The DataFrame with as many partitions as workers, of equal size but for a few rows."""
+    from pyspark.sql import functions as F  # noqa: N812
+
+    return df.withColumn(PARTITION, F.spark_partition_id()).repartition(workers)
 
 
 class Spill:
@@ -72,11 +85,27 @@ def roomiest_folder() -> str:
 
 
 def read(descriptor: int) -> list[pa.RecordBatch]:
-    """The rows of a spill's file; their values stay in the file, mapped into memory."""
+    """The rows of a spill's file; their values stay in the file, mapped into memory.
+
+    In the order of the DataFrame's partitions, so that it is the same in each attempt.
+    """
+    import numpy as np
     import pyarrow as pa
 
     if os.fstat(descriptor).st_size == 0:
         return []
     mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
     reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
-    return [reader.get_batch(i) for i in range(reader.num_record_batches)]
+    batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+    place = reader.schema.get_field_index(PARTITION)
+    if place < 0:
+        return batches
+    pieces = []
+    for batch in batches:
+        numbers = batch.column(place).to_numpy()
+        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1), len(numbers)]
+        for start, end in itertools.pairwise(map(int, starts)):
+            if end > start:
+                pieces.append((int(numbers[start]), batch.slice(start, end - start)))
+    pieces.sort(key=lambda piece: piece[0])
+    return [piece for _, piece in pieces]

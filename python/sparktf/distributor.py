@@ -31,6 +31,7 @@ from sparktf import _shipping, _train_failure, _train_progress, _train_slots, _t
 from sparktf._sessions import active_session, is_connect
 from sparktf._train_failure import TrainingError
 from sparktf._train_job import Job, Outcome, cause, from_json
+from sparktf._train_spill import spread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -224,7 +225,7 @@ def _run_on_executors(
 ) -> tuple[list[Outcome], list[bytes]]:
     """How the workers have ended, and what each gave."""
     _shipping.ship_package(spark)
-    rows = spark.range(0, job.size, 1, job.size) if df is None else df.repartition(job.size)
+    rows = spark.range(0, job.size, 1, job.size) if df is None else spread(df, job.size)
     payload = pickle.dumps(job)
 
     # Goes to the workers by its value; what it calls there is imported.

@@ -16,7 +16,6 @@ import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from pyspark import keyword_only
 from pyspark.ml import Estimator, Model
 from pyspark.ml.param import Param, Params, TypeConverters
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
@@ -128,7 +127,6 @@ class KerasEstimator(
         Params._dummy(), "verbose", "print each epoch's metrics", TypeConverters.toBoolean
     )
 
-    @keyword_only
     def __init__(self, *, model: Any = None, **params: Any) -> None:
         super().__init__()
         self._setDefault(**_DEFAULTS)
@@ -199,7 +197,6 @@ class KerasEstimator(
             **{name: value(name) for name in ("featuresCol", "predictionCol", "rawPredictionCol")}
         )
         model._resetUid(self.uid)
-        model.parent = self  # type: ignore[attr-defined]
         return model
 
 
@@ -258,7 +255,6 @@ class KerasModel(SavedModelTransformer, Model, _Columns):
 
     history: dict[str, list[float]]
 
-    @keyword_only
     def __init__(self, *, modelPath: str | None = None) -> None:  # noqa: N803
         super().__init__(**({} if modelPath is None else {"modelPath": modelPath}))
         columns = ("featuresCol", "predictionCol", "rawPredictionCol")
