@@ -173,6 +173,10 @@ bench-scoring: $(PACKAGE) $(REFERENCES_BUILT) ## Benchmarks of scoring (SPARK=3.
 	$(if $(SPARK),PYTHONPATH="$(CURDIR)/.spark/$(SPARK)") .venv/bin/python benchmarks/scoring.py \
 	  $(or $(ARGS),--save)
 
+.PHONY: bench-training
+bench-training: $(PACKAGE) ## Benchmarks of feeding training (ARGS="--peer FOLDER", …)
+	.venv/bin/python benchmarks/training.py $(or $(ARGS),--save)
+
 .PHONY: bench-scale
 bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and time (ARGS=… for a part)
 	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--save)

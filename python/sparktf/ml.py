@@ -256,7 +256,9 @@ class KerasModel(SavedModelTransformer, Model, _Columns):
     history: dict[str, list[float]]
 
     def __init__(self, *, modelPath: str | None = None) -> None:  # noqa: N803
-        super().__init__(**({} if modelPath is None else {"modelPath": modelPath}))
+        super().__init__()
+        if modelPath is not None:
+            self._set(modelPath=modelPath)
         columns = ("featuresCol", "predictionCol", "rawPredictionCol")
         self._setDefault(**{name: _DEFAULTS[name] for name in columns})
         self.history = {}
