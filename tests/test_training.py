@@ -138,6 +138,7 @@ def test_rows_from_a_dataframe_train_as_in_one_process(driver):
     assert f"accuracy {accuracy:.4g}" in lines[0]
 
 
+@on_one_spark
 def test_rows_from_files_train_as_in_one_process(driver, tmp_path, write_records):
     x, y = make_rows(STEPS * BATCH * 2)
     validation = make_rows(8)
@@ -277,6 +278,7 @@ def pytest_raises(kind, text):
     return raising()
 
 
+@on_one_spark
 def test_a_large_value_comes_back_whole(driver):
     def call(spark):
         return sparktf.TensorFlowDistributor(1).run(lambda: bytes(range(256)) * 50_000)

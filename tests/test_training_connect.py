@@ -12,7 +12,7 @@ import left_behind
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from test_training import BATCH, STEPS, check_equal_to_one_process, fit, make_rows
+from test_training import BATCH, STEPS, check_equal_to_one_process, fit, make_rows, on_one_spark
 
 import sparktf
 from sparktf import _train_slots
@@ -49,6 +49,7 @@ def nothing_is_left(cluster):
     assert not left_behind.listening([os.getpid()]) - listening
 
 
+@on_one_spark
 def test_a_dataframe_trains_as_in_one_process(session, capsys):
     x, y = make_rows(STEPS * BATCH * 2)
     validation = make_rows(8)
@@ -70,7 +71,7 @@ def test_an_exception(session):
             time.sleep(3600)
         raise ValueError("as asked for")
 
-    with pytest.raises(sparktf.TrainingError, match=r"worker 1 of 2 on 127\.0\.0\.1 raised V") as e:
+    with pytest.raises(sparktf.TrainingError, match="worker 1 of 2 on .* raised V") as e:
         sparktf.TensorFlowDistributor(2, max_retries=1).run(train)
     assert (e.value.rank, e.value.attempts) == (1, 1)
     assert e.value.log[-1] == "ValueError: as asked for"
@@ -90,6 +91,7 @@ def test_a_killed_worker_is_replaced(session, capsys, of):
     assert "attempt 1 of 2 failed: worker 1 of 2" in capsys.readouterr().out
 
 
+@on_one_spark
 def test_more_processes_than_slots(session, monkeypatch):
     monkeypatch.setattr(_train_slots, "_PROBE_SECONDS", 8.0)
     with pytest.raises(RuntimeError, match="the cluster had no room for so many tasks at once"):
@@ -97,6 +99,7 @@ def test_more_processes_than_slots(session, monkeypatch):
     assert len(sparktf.TensorFlowDistributor(2, results="all").run(os.getpid)) == 2
 
 
+@on_one_spark
 def test_an_interrupt(session, tmp_path):
     def train():
         (tmp_path / str(sparktf.context().rank)).touch()

@@ -12,6 +12,7 @@ import left_behind
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
+from test_training import on_one_spark
 
 import sparktf
 
@@ -79,6 +80,7 @@ def test_an_exception_of_one_rank(driver):
     assert isinstance(error.__cause__, KeyError) or error.__cause__ is None
 
 
+@on_one_spark
 def test_an_exception_is_not_tried_again(driver, tmp_path):
     def train():
         (tmp_path / f"{sparktf.context().rank}-{time.time()}").touch()
@@ -89,6 +91,7 @@ def test_an_exception_is_not_tried_again(driver, tmp_path):
     assert len(list(tmp_path.iterdir())) <= 2
 
 
+@on_one_spark
 def test_a_killed_process(driver):
     def train():
         if sparktf.context().rank == 0:
@@ -102,6 +105,7 @@ def test_a_killed_process(driver):
     assert error.log == ("about to go",)
 
 
+@on_one_spark
 def test_a_process_that_just_ends(driver):
     def train():
         if sparktf.context().rank == 1:
@@ -147,12 +151,14 @@ def executor():
     return pid
 
 
+@on_one_spark
 def test_a_killed_executor_is_replaced(driver):
     said = driver.try_to(lambda spark: run(spark, kill_in_first_attempt(executor), max_retries=1))
     assert (said.value, said.error) == (1, None)
     assert "attempt 1 of 2 failed: worker 1 of 2 lost its Spark task" in said.output
 
 
+@on_one_spark
 def test_processes_that_a_function_starts_end_with_it(driver):
     def train(kill):
         import subprocess
@@ -185,6 +191,7 @@ def row_counts():
     return sparktf.context().row_counts
 
 
+@on_one_spark
 @pytest.mark.parametrize(
     "rows", [[1000, 10], [0, 500, 0, 3], [1] * 40, [7]], ids=["skewed", "empty", "many", "one"]
 )
@@ -212,6 +219,7 @@ def test_an_error_in_the_query_is_sparks_own(driver):
     assert "attempt" not in said.output
 
 
+@on_one_spark
 def test_a_disk_that_is_too_small(driver, tmp_path):
     """For the processes that write, by the system's limit of a file's size."""
     python = tmp_path / "python"
@@ -254,6 +262,7 @@ def test_a_job_that_is_cancelled(driver, tmp_path):
     assert "attempt" not in said.output
 
 
+@on_one_spark
 def test_a_driver_that_is_interrupted(driver, tmp_path):
     def train():
         (tmp_path / str(sparktf.context().rank)).touch()
@@ -266,6 +275,7 @@ def test_a_driver_that_is_interrupted(driver, tmp_path):
     assert driver.call(lambda spark: run(spark, lambda: 5)) == 5
 
 
+@on_one_spark
 def test_a_driver_that_is_killed(cluster, driver, tmp_path, tmp_path_factory):
     import driver_process
 
@@ -280,6 +290,7 @@ def test_a_driver_that_is_killed(cluster, driver, tmp_path, tmp_path_factory):
         assert wait_until(lambda: not left_behind.processes()), left_behind.processes()
 
 
+@on_one_spark
 def test_a_function_of_a_module_that_executors_lack(driver, tmp_path):
     (tmp_path / "only_here.py").write_text("def train():\n    return 1\n")
 

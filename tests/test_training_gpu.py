@@ -6,9 +6,11 @@ import sys
 import driver_process
 import pytest
 from pyspark import cloudpickle
+from test_training import on_one_spark
 
 import sparktf
 
+pytestmark = on_one_spark
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 

@@ -14,6 +14,7 @@ from test_training import BATCH, dropout, make_model, make_rows, on_one_spark, p
 
 import sparktf
 
+pytestmark = on_one_spark
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 cloudpickle.register_pickle_by_value(sys.modules["test_training"])
 
@@ -79,7 +80,6 @@ def test_an_interrupt(tmp_path):
         local().run(train)
 
 
-@on_one_spark
 def test_an_untested_keras_refuses_fit_and_names_ways_that_work():
     def train(x, y):
         import keras

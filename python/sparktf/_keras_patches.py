@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# Those that the tests have run with, the first and the last.
-_TESTED = ((3, 12), (3, 15))
+# 3.10, 3.12, 3.13 and 3.15 have been compared with one process; 3.8 takes no such dataset.
+_TESTED = ((3, 10), (3, 15))
 
 EpochReport = Callable[[int, "int | None", Mapping[str, float], float], None]
 
@@ -53,7 +53,7 @@ def _repair(trainer: Any) -> None:
             build(self, iterator=iterator, data_batch=data_batch)
             return
         if iterator is not None:
-            for _, _, batches in iterator:
+            for *_, batches in iterator:  # one number or two before it, by the version
                 # Only its shapes and types matter: any replica's part will do.
                 data_batch = tree.map_structure(
                     lambda value: strategy.experimental_local_results(value)[0], next(batches)
