@@ -71,7 +71,7 @@ def test_an_exception(session):
             time.sleep(3600)
         raise ValueError("as asked for")
 
-    with pytest.raises(sparktf.TrainingError, match="worker 1 of 2 on .* raised V") as e:
+    with pytest.raises(sparktf.TrainingError, match=r"worker 1 of 2 on .* raised V") as e:
         sparktf.TensorFlowDistributor(2, max_retries=1).run(train)
     assert (e.value.rank, e.value.attempts) == (1, 1)
     assert e.value.log[-1] == "ValueError: as asked for"

@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="folder for the lines")
     arguments = parser.parse_args()
 
-    spark = sparktf.configure(SparkSession.builder.appName("mnist: infer")).getOrCreate()
+    spark = SparkSession.builder.appName("mnist: infer").getOrCreate()
+    sparktf.register(spark)
     if arguments.mode == "tfrecord":
         df = spark.read.format("tfrecord").load(f"{arguments.data}/tfrecord/test")
     else:

@@ -28,7 +28,8 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=4, help="of each kind (4)")
     arguments = parser.parse_args()
 
-    spark = sparktf.configure(SparkSession.builder.appName("mnist: prepare")).getOrCreate()
+    spark = SparkSession.builder.appName("mnist: prepare").getOrCreate()
+    sparktf.register(spark)
     images, labels = mnist_data()
     rows = [
         (number, int(label), image.astype(int).tolist())

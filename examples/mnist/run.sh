@@ -7,7 +7,7 @@
 # Options of train.py come by the variable TRAIN, as in TRAIN="--epochs 3".
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-PYTHON=$(command -v "${PYTHON:-python3}")
+PYTHON=$("${PYTHON:-python3}" -c 'import sys; print(sys.executable)')
 export PYSPARK_PYTHON=$PYTHON PYSPARK_DRIVER_PYTHON=$PYTHON TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
 export SPARK_HOME=${SPARK_HOME:-$("$PYTHON" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')}
 folder=$(realpath -m "${1:-mnist-output}")
@@ -45,7 +45,8 @@ echo "a master and two workers run: $master"
 submit() {
   echo "== $*"
   "$SPARK_HOME/bin/spark-submit" --master "$master" --executor-memory 1g \
-    --conf spark.ui.enabled=false "$here/$1" "${@:2}" 2>>"$folder/logs/driver"
+    --conf spark.ui.enabled=false "$here/$1" "${@:2}" 2>>"$folder/logs/driver" ||
+    { tail -n 40 "$folder/logs/driver" >&2; exit 1; }
 }
 submit prepare.py --output "$folder/data"
 for mode in spark tensorflow; do

@@ -93,7 +93,8 @@ def main() -> None:
     parser.add_argument("--gpu", action="store_true", help="a GPU for each process")
     arguments = parser.parse_args()
 
-    spark = sparktf.configure(SparkSession.builder.appName("mnist: train")).getOrCreate()
+    spark = SparkSession.builder.appName("mnist: train").getOrCreate()
+    sparktf.register(spark)
     distributor = sparktf.TensorFlowDistributor(
         arguments.num_processes, use_gpu=arguments.gpu, max_retries=arguments.max_retries
     )
