@@ -215,7 +215,7 @@ def test_a_killed_worker_resumes_to_the_result_of_an_undisturbed_run(driver, tmp
     said = driver.try_to(call, "killed", True, 1)
     assert said.error is None, said.error
     attempt, epochs, history, weights = said.value
-    assert (attempt, epochs) == (1, [1, 2])
+    assert (attempt, epochs) == (1, [1, 2]), said.output
     for name, values in history.items():
         assert values == pytest.approx(undisturbed[2][name][1:], rel=1e-6), name
     for found, wanted in zip(weights, undisturbed[3], strict=True):

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sparktf._train_group import Coordinator, Member, Message
-from sparktf._train_job import Job, Outcome, cause, from_json
+from sparktf._train_job import Job, Outcome, cause, from_json, without_rows
 from sparktf._train_process import WorkerProcess
 from sparktf._train_progress import Sender
 from sparktf._train_spill import Spill
@@ -251,16 +251,7 @@ def _refusals(members: list[Message], job: Job) -> list[Outcome]:
         ]
     rows = [m["rows"] for m in members]
     if job.feeds and min(rows) == 0:
-        rank = rows.index(0)
-        error = (
-            f"has no rows: {sum(rows):,} rows in all, of which the workers have "
-            f"{', '.join(f'{n:,}' for n in rows)}. Every worker needs some: use fewer processes, "
-            "or a DataFrame with more rows"
-        )
-        return [
-            Outcome(r, hosts[r], "refused" if r == rank else "stopped", error if r == rank else "")
-            for r in range(len(members))
-        ]
+        return without_rows(rows, hosts)
     return []
 
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from sparktf import _shipping, _train_failure, _train_progress, _train_slots, _train_task
 from sparktf._sessions import active_session, is_connect
 from sparktf._train_failure import TrainingError
-from sparktf._train_job import Job, Outcome, cause, from_json
+from sparktf._train_job import Job, Outcome, cause, from_json, without_rows
 from sparktf._train_spill import spread
 
 if TYPE_CHECKING:
@@ -199,6 +199,8 @@ class TensorFlowDistributor:
             else:
                 assert spark is not None
                 outcomes, contents = _run_on_executors(spark, df, job)
+            if not outcomes:  # Spark 3.5 runs no task on a DataFrame that turns out to be empty
+                outcomes = without_rows([0] * job.size, ["no executor"] * job.size)
         finally:
             if listener is not None:
                 listener.close()
