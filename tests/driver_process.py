@@ -112,7 +112,7 @@ def main() -> None:
     builder = builder.config("spark.sql.shuffle.partitions", "2")
     # One on each of the cluster's workers.
     builder = builder.config("spark.executor.memory", "600m").config("spark.executor.cores", "1")
-    builder = builder.config("spark.cores.max", "2")
+    builder = builder.config("spark.cores.max", "2").config("spark.network.timeout", "600s")
     builder = builder.config("spark.driver.host", "127.0.0.1")
     for argument in sys.argv[2:]:
         name, _, value = argument.partition("=")

@@ -62,6 +62,8 @@ def run(folder: Path, memory: str = "2g") -> Iterator[Cluster]:
                 "SPARK_DAEMON_MEMORY": "512m",
                 "SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
                 "SPARK_WORKER_OPTS": gpus,
+                # A machine that stands still for a minute is not to be taken for a lost worker.
+                "SPARK_MASTER_OPTS": "-Dspark.worker.timeout=600",
             }
             env = {name: text for name, text in os.environ.items() if name not in left_out}
             with log.open("w") as output:

@@ -28,6 +28,7 @@ def session(cluster, tmp_path_factory):
         "spark__executor__memory": "600m",
         "spark__executor__cores": "1",
         "spark__cores__max": "2",
+        "spark__network__timeout": "600s",
     }
     folder = tmp_path_factory.mktemp("server")
     with (

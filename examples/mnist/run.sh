@@ -50,9 +50,11 @@ submit() {
 }
 submit prepare.py --output "$folder/data"
 for mode in spark tensorflow; do
+  logs=()
+  "$PYTHON" -c 'import tensorboard' 2>/dev/null && logs=(--logs "$folder/tensorboard-$mode")
   # shellcheck disable=SC2086
   submit train.py --data "$folder/data" --mode $mode --model "$folder/model-$mode" \
-    --checkpoints "$folder/checkpoints-$mode" --logs "$folder/tensorboard-$mode" ${TRAIN:-}
+    --checkpoints "$folder/checkpoints-$mode" "${logs[@]}" ${TRAIN:-}
 done
 submit infer.py --data "$folder/data" --mode csv --model "$folder/model-spark" \
   --output "$folder/predictions-csv"
