@@ -55,4 +55,8 @@ def __getattr__(name: str) -> Any:
         from sparktf.transformer import SavedModelTransformer
 
         return SavedModelTransformer
+    if name == "ml":  # of that kind, too
+        from importlib import import_module
+
+        return import_module("sparktf.ml")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
