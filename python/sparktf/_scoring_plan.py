@@ -349,7 +349,7 @@ def function(
     predict.__name__ = name
     # Spark tells kinds of functions by their annotations.
     if arrow:
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
         from pyspark.sql import functions
 
         predict.__annotations__ = {"columns": pa.Array, "return": pa.Array}

@@ -1,15 +1,14 @@
 """The state of a training after each epoch, kept where all workers see it.
 
 A checkpoint is one NumPy archive: all variables of the model and its optimizer in the order that
-Keras lists them, and where in the run they are from. It is complete or not there: a local file gets
-its name when it is whole, and object stores show a file when it is closed.
+Keras lists them, and where in the run they are from. It is complete or not there: a file gets its
+name when it is whole, except in object stores, which show a file when it is closed.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 _NAME: Final = "epoch-{:06}.npz"
 _PATTERN: Final = re.compile(r"epoch-(\d{6,})\.npz")
+_UNFINISHED: Final = ".part"
 _KEPT: Final = 2
 
 
@@ -28,51 +28,72 @@ class Folder:
     """Where checkpoints are.
 
     Raises:
-        ValueError: pyarrow cannot open such a path.
+        ValueError: Neither pyarrow nor fsspec can open such a path.
     """
 
     def __init__(self, uri: str) -> None:
-        import pyarrow as pa  # type: ignore[import-untyped]
         from pyarrow import fs
 
-        if re.match("[A-Za-z][A-Za-z0-9+.-]+:", uri):
-            known = re.sub("^s3[an]:", "s3:", re.sub("^file:/+", "file:///", uri))
-            try:
-                self._files, path = fs.FileSystem.from_uri(known)
-            except (OSError, ValueError, pa.ArrowException) as error:
-                raise ValueError(
-                    f"checkpoints cannot be kept at {uri}: {error}. A folder on a file system that "
-                    "all workers share can have them, or what pyarrow opens (hdfs://, s3://, gs://)"
-                ) from error
-        else:
-            self._files, path = fs.LocalFileSystem(), str(Path(uri).absolute())
+        self._files, path = _file_system(uri)
         self._path = path.rstrip("/")
-        self._is_local = isinstance(self._files, fs.LocalFileSystem)
+        self._has_rename = not isinstance(self._files, (fs.S3FileSystem, fs.GcsFileSystem))
 
     def epochs(self) -> list[int]:
         """The epochs that there are checkpoints of, the last first."""
-        from pyarrow import fs
-
-        selector = fs.FileSelector(self._path, allow_not_found=True)
-        names = (info.base_name for info in self._files.get_file_info(selector))
-        found = (_PATTERN.fullmatch(name) for name in names)
+        found = (_PATTERN.fullmatch(name) for name in self._names())
         return sorted((int(match[1]) for match in found if match), reverse=True)
 
     def write(self, epoch: int, content: bytes) -> None:
-        """Writes a checkpoint, and removes the older ones."""
+        """Writes a checkpoint, and removes older ones and what was never finished."""
         self._files.create_dir(self._path, recursive=True)
         path = f"{self._path}/{_NAME.format(epoch)}"
-        under = f"{path}.{os.getpid()}.part" if self._is_local else path
+        under = path + _UNFINISHED if self._has_rename else path
         with self._files.open_output_stream(under) as into:
             into.write(content)
         if under != path:
             self._files.move(under, path)
-        for old in self.epochs()[_KEPT:]:
-            self._files.delete_file(f"{self._path}/{_NAME.format(old)}")
+        old = {_NAME.format(number) for number in self.epochs()[_KEPT:]}
+        for name in self._names():
+            if name in old or name.endswith(_UNFINISHED):
+                self._files.delete_file(f"{self._path}/{name}")
 
     def read(self, epoch: int) -> bytes:
         with self._files.open_input_stream(f"{self._path}/{_NAME.format(epoch)}") as source:
             return bytes(source.read())
+
+    def _names(self) -> list[str]:
+        from pyarrow import fs
+
+        selector = fs.FileSelector(self._path, allow_not_found=True)
+        return [info.base_name for info in self._files.get_file_info(selector)]
+
+
+def _file_system(uri: str) -> tuple[Any, str]:
+    """What opens a path, and the path for it."""
+    import pyarrow as pa
+    from pyarrow import fs
+
+    if not re.match("[A-Za-z][A-Za-z0-9+.-]+:", uri):
+        return fs.LocalFileSystem(), str(Path(uri).absolute())
+    problems = []
+    known = re.sub("^s3[an]:", "s3:", re.sub("^file:/+", "file:///", uri))
+    try:
+        files, path = fs.FileSystem.from_uri(known)
+        return files, path
+    except (OSError, ValueError, pa.ArrowException) as error:
+        problems.append(f"pyarrow: {error}")
+    try:
+        from fsspec.core import url_to_fs
+
+        opened, path = url_to_fs(uri)
+        return fs.PyFileSystem(fs.FSSpecHandler(opened)), path
+    except (ImportError, OSError, ValueError) as error:
+        problems.append(f"fsspec: {error}")
+    raise ValueError(
+        f"checkpoints cannot be kept at {uri} ({'; '.join(problems)}). A folder that all workers "
+        "see can have them, and what the workers' pyarrow or fsspec opens: s3://, gs://, hdfs:// "
+        "where Hadoop's native library is installed, webhdfs:// where fsspec is"
+    )
 
 
 def callback(uri: str, context: TrainingContext) -> Any:

@@ -217,10 +217,11 @@ class TrainingContext:
 
         Args:
             uri: A folder that all workers see: on a shared file system, or what pyarrow opens
-                (``hdfs://``, ``s3://``, also by ``s3a://``; ``gs://``).
+                (``s3://``, also spelled ``s3a://``; ``gs://``; ``hdfs://`` where Hadoop's native
+                library is installed) or fsspec, where that is installed (``webhdfs://``).
 
         Raises:
-            ValueError: There is no such kind of path.
+            ValueError: Nothing opens such a path.
         """
         import os
 

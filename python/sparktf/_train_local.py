@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sparktf._train_job import Job, Outcome
-from sparktf._train_spill import spread
+from sparktf._train_spill import Spill, spread
 from sparktf._train_worker import Worker
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 _HOST = "127.0.0.1"
@@ -23,6 +25,7 @@ def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
     """How the workers have ended, and what each gave.
 
     Raises:
+        OSError: The rows do not fit on the disk.
         ValueError: There are fewer GPUs than workers that are to have one.
     """
     gpus = _gpus(job.size) if job.use_gpu else []
@@ -30,32 +33,38 @@ def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
     workers = [
         Worker(job, rank, _HOST, gather.of(rank), gpus[rank : rank + 1]) for rank in range(job.size)
     ]
-    parts = _parts(df, job.size) if df is not None else [[] for _ in workers]
     errors: list[BaseException] = []
 
-    def work(worker: Worker) -> None:
+    def work(worker: Worker, rows: Spill | None) -> None:
         try:
-            worker.run(iter(parts[worker.rank]))
+            worker.run(rows)
         except BaseException as error:
             errors.append(error)
             gather.abort()
             for other in workers:
                 other.cancel()
 
-    threads = [threading.Thread(target=work, args=(w,), daemon=True) for w in workers]
-    for thread in threads:
-        thread.start()
-    try:
+    with contextlib.ExitStack() as stack:
+        parts: list[Spill | None] = [None] * job.size
+        if df is not None:
+            parts = [stack.enter_context(contextlib.closing(s)) for s in _parts(df, job.size)]
+        threads = [
+            threading.Thread(target=work, args=both, daemon=True)
+            for both in zip(workers, parts, strict=True)
+        ]
         for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)  # not for ever: an interrupt is to come through
-    except BaseException:
-        gather.abort()
-        for worker in workers:
-            worker.cancel()
-        for thread in threads:
-            thread.join(10)
-        raise
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)  # not for ever: an interrupt is to come through
+        except BaseException:
+            gather.abort()
+            for worker in workers:
+                worker.cancel()
+            for thread in threads:
+                thread.join(10)
+            raise
     if errors:
         raise errors[0]
     return workers[0].outcomes, [worker.result for worker in workers]
@@ -82,8 +91,8 @@ class _Gather:
         self._barrier.abort()
 
 
-def _parts(df: DataFrame, size: int) -> list[Any]:
-    """The rows of each worker, as Arrow batches."""
+def _parts(df: DataFrame, size: int) -> list[Spill]:
+    """The rows of each worker, which pass through the driver a partition at a time."""
 
     # Ranks follow from the partitions, which the driver does not see.
     def serialize(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -102,12 +111,21 @@ def _parts(df: DataFrame, size: int) -> list[Any]:
 
     import pyarrow as pa
 
-    parts: list[list[pa.RecordBatch]] = [[] for _ in range(size)]
-    rows = spread(df, size).mapInArrow(serialize, "r int, c binary")
-    for row in rows.toLocalIterator():
-        with pa.ipc.open_stream(pa.py_buffer(bytes(row.c))) as reader:
-            parts[row.r] += list(reader)
-    return parts
+    def batches_of(rows: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+        for row in rows:
+            with pa.ipc.open_stream(pa.py_buffer(bytes(row.c))) as reader:
+                yield from reader
+
+    found: dict[int, Spill] = {}
+    try:
+        rows = spread(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()
+        for rank, own in itertools.groupby(rows, key=lambda row: row.r):
+            found[rank] = Spill(batches_of(own))
+        return [found.get(rank) or Spill([]) for rank in range(size)]
+    except BaseException:
+        for spill in found.values():
+            spill.close()
+        raise
 
 
 def _gpus(needed: int) -> list[str]:

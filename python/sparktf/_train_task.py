@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sparktf._train_job import Job, to_json
+from sparktf._train_spill import Spill
 from sparktf._train_worker import Worker
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
 # Of the rows that `run` gives: part -1 of rank 0 has the outcomes, the others a worker's value.
 SCHEMA = "rank int, part int, content binary"
@@ -32,7 +33,18 @@ def run(payload: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Record
     gpus = list(resources["gpu"].addresses) if "gpu" in resources else []
     worker = Worker(job, rank, host, context.allGather, gpus)
     worker.ends_with_parent = True
-    worker.run(batches)
+    rows = None
+    refused = ""
+    if job.feeds:
+        try:
+            rows = Spill(batches)
+        except OSError as error:
+            refused = error.strerror or str(error)
+    try:
+        worker.run(rows, refused)
+    finally:
+        if rows is not None:
+            rows.close()
     if rank == 0:
         yield _row(rank, -1, to_json(worker.outcomes).encode())
     if worker.result:

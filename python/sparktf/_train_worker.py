@@ -1,4 +1,4 @@
-"""What one worker's Spark task does: rows to its disk, a process with TensorFlow, its end."""
+"""What one worker's Spark task does with its rows: a process with TensorFlow, and its end."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sparktf._train_group import Coordinator, Member, Message
 from sparktf._train_job import Job, Outcome, cause, from_json, without_rows
 from sparktf._train_process import WorkerProcess
 from sparktf._train_progress import Sender
 from sparktf._train_spill import Spill
-
-if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
 
 # A port that was taken is chosen anew so often in all.
 _PORT_ATTEMPTS = 3
@@ -69,36 +66,26 @@ class Worker:
         """Makes `run` end within a second; from another thread."""
         self._cancelled.set()
 
-    def run(self, batches: Iterable[pa.RecordBatch]) -> None:
+    def run(self, rows: Spill | None, refused: str = "") -> None:
         """Runs the function, here and with the other workers; sets `outcomes` and `result`.
+
+        Args:
+            rows: This worker's, in a run that feeds them.
+            refused: Why it cannot begin, if it cannot.
 
         Raises:
             RuntimeError: Another worker's task is gone.
         """
-        refused = ""
-        spill = None
-        try:
-            if self.job.feeds:
-                try:
-                    spill = Spill(batches)
-                except OSError as error:
-                    refused = error.strerror or str(error)
-            else:
-                for _ in batches:
-                    pass
-            if self.job.use_gpu and not self._gpus:
-                refused = (
-                    "has no GPU from Spark: use_gpu=True needs spark.task.resource.gpu.amount, and "
-                    "executors whose discovery script finds GPUs"
-                )
-            for _ in range(_PORT_ATTEMPTS):
-                self._run_once(spill, refused)
-                failure = cause(self.outcomes)
-                if failure is None or failure.kind != "port":
-                    return
-        finally:
-            if spill is not None:
-                spill.close()
+        if self.job.use_gpu and not self._gpus:
+            refused = (
+                "has no GPU from Spark: use_gpu=True needs spark.task.resource.gpu.amount, and "
+                "executors whose discovery script finds GPUs"
+            )
+        for _ in range(_PORT_ATTEMPTS):
+            self._run_once(rows, refused)
+            failure = cause(self.outcomes)
+            if failure is None or failure.kind != "port":
+                return
 
     def _run_once(self, spill: Spill | None, refused: str) -> None:
         with contextlib.ExitStack() as stack:
