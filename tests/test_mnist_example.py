@@ -6,46 +6,69 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hadoop_servers
 import left_behind
 import numpy as np
+import pytest
 from test_training import on_one_spark
 
 RUN = Path(__file__).parents[1] / "examples" / "mnist" / "run.sh"
 
 
-@on_one_spark
-def test_both_modes_reach_the_accuracy_promised(tmp_path):
-    folder = tmp_path / "out"
+def run_example(*arguments, **variables):
+    """What it prints."""
     left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "SPARK_HOME")
     env = {name: text for name, text in os.environ.items() if name not in left_out}
     done = subprocess.run(
-        [str(RUN), str(folder)],
-        cwd=tmp_path,
-        env=env | {"PYTHON": sys.executable},
+        [str(RUN), *map(str, arguments)],
+        cwd=arguments[0].parent,
+        env=env | {"PYTHON": sys.executable} | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=900,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    accuracies = re.findall(r"held-out accuracy: (\S+) of 1,000 digits", done.stdout)
-    assert len(accuracies) == 2
-    for kind, told in zip(("csv", "tfrecord"), accuracies, strict=True):
+    assert not left_behind.processes()
+    return done.stdout
+
+
+def accuracies(printed):
+    return [float(x) for x in re.findall(r"held-out accuracy: (\S+) of 1,000 digits", printed)]
+
+
+def epochs(printed):
+    return re.findall(r"^epoch (\d+/\d+): accuracy \S+, loss \S+ \(\S+ s\)$", printed, re.M)
+
+
+@on_one_spark
+def test_both_modes_reach_the_accuracy_promised(tmp_path):
+    folder = tmp_path / "out"
+    printed = run_example(folder)
+    told = accuracies(printed)
+    assert len(told) == 2
+    for kind, accuracy in zip(("csv", "tfrecord"), told, strict=True):
         parts = (folder / f"predictions-{kind}").glob("part-*")
         lines = "".join(part.read_text() for part in parts).splitlines()
         found = [re.fullmatch(r"Label: (\d), Prediction: (\d)", line) for line in lines]
         assert all(found)
         assert len(found) == 1000
-        accuracy = np.mean([match[1] == match[2] for match in found])
-        assert f"{accuracy:.4f}" == told
+        assert accuracy == pytest.approx(np.mean([match[1] == match[2] for match in found]))
         assert accuracy >= 0.95
-    # Each epoch of both trainings has shown.
-    assert (
-        len(re.findall(r"^epoch \d+/10: accuracy \S+, loss \S+ \(\S+ s\)$", done.stdout, re.M))
-        == 20
-    )
-    assert sorted(p.name for p in (folder / "checkpoints-spark").iterdir()) == [
-        "epoch-000009.npz",
-        "epoch-000010.npz",
+    assert epochs(printed) == [f"{number}/10" for number in range(1, 11)] * 2
+    checkpoints = sorted(path.name for path in (folder / "checkpoints-spark").iterdir())
+    assert checkpoints == ["epoch-000009.npz", "epoch-000010.npz"]
+
+
+@on_one_spark
+def test_data_model_and_predictions_on_hdfs(tmp_path):
+    with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:
+        printed = run_example(tmp_path / "out", f"{hdfs}/user/someone", TRAIN="--epochs 2")
+    assert epochs(printed) == ["1/2", "2/2"]
+    (accuracy,) = accuracies(printed)
+    assert accuracy >= 0.85
+    # Beside what is there by itself, the logs, only checkpoints, which training writes.
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "checkpoints-spark",
+        "logs",
     ]
-    assert not left_behind.processes()

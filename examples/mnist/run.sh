@@ -2,15 +2,18 @@
 # The whole example on this machine: starts a standalone cluster of two workers, prepares the digits,
 # trains in both modes, predicts both ways, and stops the cluster.
 #
-#     PYTHON=.venv/bin/python examples/mnist/run.sh [FOLDER]
+#     PYTHON=.venv/bin/python examples/mnist/run.sh [FOLDER [HDFS]]
 #
-# Options of train.py come by the variable TRAIN, as in TRAIN="--epochs 3".
+# With HDFS, as in hdfs://namenode:8020/user/me, data, models and predictions lie there, and it trains
+# in Spark's mode alone: TensorFlow itself does not open files of HDFS. Options of train.py come by
+# the variable TRAIN, as in TRAIN="--epochs 3".
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 PYTHON=$("${PYTHON:-python3}" -c 'import sys; print(sys.executable)')
 export PYSPARK_PYTHON=$PYTHON PYSPARK_DRIVER_PYTHON=$PYTHON TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-2}
 export SPARK_HOME=${SPARK_HOME:-$("$PYTHON" -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')}
 folder=$(realpath -m "${1:-mnist-output}")
+where=${2:-$folder}
 mkdir -p "$folder/logs"
 rm -rf "$folder"/checkpoints-* # a run goes on from those that it finds
 
@@ -48,16 +51,18 @@ submit() {
     --conf spark.ui.enabled=false "$here/$1" "${@:2}" 2>>"$folder/logs/driver" ||
     { tail -n 40 "$folder/logs/driver" >&2; exit 1; }
 }
-submit prepare.py --output "$folder/data"
-for mode in spark tensorflow; do
-  logs=()
-  "$PYTHON" -c 'import tensorboard' 2>/dev/null && logs=(--logs "$folder/tensorboard-$mode")
+submit prepare.py --output "$where/data"
+run() { # run MODE KIND: trains in this mode, predicts the digits of files of this kind
+  local logs=()
+  "$PYTHON" -c 'import tensorboard' 2>/dev/null && logs=(--logs "$folder/tensorboard-$1")
   # shellcheck disable=SC2086
-  submit train.py --data "$folder/data" --mode $mode --model "$folder/model-$mode" \
-    --checkpoints "$folder/checkpoints-$mode" "${logs[@]}" ${TRAIN:-}
-done
-submit infer.py --data "$folder/data" --mode csv --model "$folder/model-spark" \
-  --output "$folder/predictions-csv"
-submit infer.py --data "$folder/data" --mode tfrecord --model "$folder/model-tensorflow" \
-  --output "$folder/predictions-tfrecord"
-cat "$folder"/predictions-csv/part-* | head -n 3
+  submit train.py --data "$where/data" --mode "$1" --model "$where/model-$1" \
+    --checkpoints "$folder/checkpoints-$1" "${logs[@]}" ${TRAIN:-}
+  submit infer.py --data "$where/data" --mode "$2" --model "$where/model-$1" \
+    --output "$where/predictions-$2"
+}
+run spark csv
+if [ "$where" = "$folder" ]; then
+  run tensorflow tfrecord
+  cat "$folder"/predictions-csv/part-* | head -n 3
+fi

@@ -1,6 +1,6 @@
 """Trains a network on the digits that prepare.py wrote, on several of Spark's executors.
 
-    spark-submit train.py --data hdfs:///mnist --mode spark --num-processes 2 --model /shared/model
+    spark-submit train.py --data hdfs:///mnist --mode spark --num-processes 2 --model hdfs:///model
 
 With --mode spark Spark reads the CSV and feeds the workers: it can lie wherever Spark reads. With
 --mode tensorflow the workers read the TFRecord files by tf.data: they must lie where TensorFlow
@@ -24,11 +24,10 @@ def train(
     epochs: int,
     steps: int | None,
     files: str | None,
-    model_uri: str,
     checkpoints: str | None,
     logs: str | None,
-) -> dict[str, list[float]]:
-    """What each worker runs."""
+) -> tuple[Any, dict[str, list[float]]]:
+    """What each worker runs. The driver gets what the chief gives: the model, and its history."""
     import keras
     from keras import layers
 
@@ -75,9 +74,7 @@ def train(
     if logs is not None and context.is_chief:
         callbacks.append(keras.callbacks.TensorBoard(logs))
     history = model.fit(rows, steps_per_epoch=steps, epochs=epochs, callbacks=callbacks, verbose=2)
-    if context.is_chief:
-        sparktf.save_model(model, model_uri, overwrite=True)
-    return history.history
+    return model, history.history
 
 
 def main() -> None:
@@ -86,7 +83,9 @@ def main() -> None:
     parser.add_argument("--mode", choices=["spark", "tensorflow"], default="spark")
     parser.add_argument("--num-processes", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--model", required=True, help="folder for the SavedModel, shared by all")
+    parser.add_argument(
+        "--model", required=True, help="folder or .zip for the SavedModel, where Spark writes"
+    )
     parser.add_argument("--checkpoints", help="folder to resume from, shared by all")
     parser.add_argument("--logs", help="folder for TensorBoard, on the chief's machine or shared")
     parser.add_argument("--max-retries", type=int, default=0)
@@ -98,20 +97,22 @@ def main() -> None:
     distributor = sparktf.TensorFlowDistributor(
         arguments.num_processes, use_gpu=arguments.gpu, max_retries=arguments.max_retries
     )
-    common = (arguments.model, arguments.checkpoints, arguments.logs)
+    common = (arguments.checkpoints, arguments.logs)
     if arguments.mode == "spark":
         values = F.split("value", ",").cast("array<int>")
         df = spark.read.text(f"{arguments.data}/csv/train").select(
             values[0].alias("label"),
             F.transform(F.slice(values, 2, 784), lambda v: (v / 255).cast("float")).alias("pixels"),
         )
-        history = distributor.train_on(df, train, arguments.epochs, None, None, *common)
+        model, history = distributor.train_on(df, train, arguments.epochs, None, None, *common)
     else:
         files = f"{arguments.data}/tfrecord/train"
         rows = spark.read.format("tfrecord").load(files).count()
         steps = rows // (BATCH * arguments.num_processes)
         local = files.removeprefix("file://")
-        history = distributor.run(train, arguments.epochs, steps, local, *common)
+        model, history = distributor.run(train, arguments.epochs, steps, local, *common)
+    # By the driver, whose Spark writes HDFS and S3 too.
+    sparktf.save_model(model, arguments.model, overwrite=True)
     if history:
         print(f"accuracy in training: {history['accuracy'][-1]:.4f}")
     else:
