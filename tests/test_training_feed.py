@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -188,6 +189,8 @@ def test_batches_are_tensors_of_a_fixed_shape():
     found = dataset(feed([batch], "x", "y"), 4, lambda: 8)
     features, label = found.element_spec
     assert (features.shape.as_list(), label.shape.as_list()) == ([4, 2], [4])
+    # Or else the workers would ask each other at each step whether there is one more.
+    assert found.cardinality() == tf.data.INFINITE_CARDINALITY
     features, label = next(iter(found))
     assert label.numpy().tolist() == [8, 9, 0, 1]
     assert features.numpy()[:, 0].tolist() == [8, 9, 0, 1]

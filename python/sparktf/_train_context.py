@@ -174,7 +174,10 @@ class TrainingContext:
 
         self.strategy()
         if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
-            dataset = _skipping(dataset, lambda: self._batches_before)
+            from sparktf import _train_feed as train_feed
+
+            skipping = _skipping(dataset, lambda: self._batches_before)
+            dataset = train_feed.without_end(skipping)
         return self._distributed(dataset)
 
     def _distributed(self, dataset: tf.data.Dataset) -> tf.data.Dataset:

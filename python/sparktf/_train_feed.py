@@ -222,7 +222,7 @@ def dataset(feed: Feed, batch_size: int, start: Callable[[], int]) -> tf.data.Da
     rows = tf.data.Dataset.from_generator(
         lambda: feed.blocks(start(), batch_size), output_signature=signature
     )
-    rows = rows.rebatch(batch_size, drop_remainder=True)
+    rows = without_end(rows.rebatch(batch_size, drop_remainder=True))
     names = list(feed.inputs)
 
     def element(*values: Any) -> Any:
@@ -232,3 +232,11 @@ def dataset(feed: Feed, batch_size: int, start: Callable[[], int]) -> tf.data.Da
         return features if feed.label is None else (features, target)
 
     return rows.map(element).prefetch(tf.data.AUTOTUNE)
+
+
+def without_end(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset, known to be endless: otherwise all workers ask each other at each step whether
+    there is one more, which takes milliseconds."""
+    import tensorflow as tf
+
+    return dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
