@@ -8,12 +8,11 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
-from test_training import on_one_spark
 
 import sparktf
 from sparktf.ml import KerasEstimator
 
-pytestmark = on_one_spark
+pytestmark = pytest.mark.one_spark
 
 
 @pytest.fixture(scope="module")

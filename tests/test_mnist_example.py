@@ -10,7 +10,6 @@ import hadoop_servers
 import left_behind
 import numpy as np
 import pytest
-from test_training import on_one_spark
 
 RUN = Path(__file__).parents[1] / "examples" / "mnist" / "run.sh"
 
@@ -41,7 +40,7 @@ def epochs(printed):
     return re.findall(r"^epoch (\d+/\d+): accuracy \S+, loss \S+ \(\S+ s\)$", printed, re.M)
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_both_modes_reach_the_accuracy_promised(tmp_path):
     folder = tmp_path / "out"
     printed = run_example(folder)
@@ -60,7 +59,7 @@ def test_both_modes_reach_the_accuracy_promised(tmp_path):
     assert checkpoints == ["epoch-000009.npz", "epoch-000010.npz"]
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_data_model_and_predictions_on_hdfs(tmp_path):
     with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:
         printed = run_example(tmp_path / "out", f"{hdfs}/user/someone", TRAIN="--epochs 2")

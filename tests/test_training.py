@@ -3,10 +3,8 @@
 import os
 import signal
 import sys
-from pathlib import Path
 
 import numpy as np
-import pyspark
 import pytest
 from pyspark import cloudpickle
 
@@ -14,10 +12,6 @@ import sparktf
 
 # The functions go to the driver and to the workers, which have no tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-on_one_spark = pytest.mark.skipif(
-    ".spark" in Path(pyspark.__file__).parts, reason="run on the Spark of .venv: once is enough"
-)
 
 BATCH = 4  # of one worker
 STEPS = 5
@@ -138,7 +132,7 @@ def test_rows_from_a_dataframe_train_as_in_one_process(driver):
     assert f"accuracy {accuracy:.4g}" in lines[0]
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_rows_from_files_train_as_in_one_process(driver, tmp_path, write_records):
     x, y = make_rows(STEPS * BATCH * 2)
     validation = make_rows(8)
@@ -278,7 +272,7 @@ def pytest_raises(kind, text):
     return raising()
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_large_value_comes_back_whole(driver):
     def call(spark):
         return sparktf.TensorFlowDistributor(1).run(lambda: bytes(range(256)) * 50_000)
@@ -286,7 +280,7 @@ def test_a_large_value_comes_back_whole(driver):
     assert driver.call(call) == bytes(range(256)) * 50_000
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_taken_port_is_chosen_anew(driver, tmp_path):
     """TensorFlow's server is not let in at a port that another socket holds."""
 
@@ -303,7 +297,7 @@ def test_a_taken_port_is_chosen_anew(driver, tmp_path):
     assert driver.call(lambda spark: sparktf.TensorFlowDistributor(2).run(train)) == (2, 0)
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_one_worker_that_does_not_join(driver):
     def train():
         if sparktf.context().rank == 0:
@@ -314,7 +308,7 @@ def test_one_worker_that_does_not_join(driver):
     assert "waited in ctx.strategy() for worker 1, whose function has returned" in str(said.error)
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_workers_that_take_different_numbers_of_steps(driver):
     def train():
         context = sparktf.context()

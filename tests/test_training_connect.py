@@ -12,7 +12,7 @@ import left_behind
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from test_training import BATCH, STEPS, check_equal_to_one_process, fit, make_rows, on_one_spark
+from test_training import BATCH, STEPS, check_equal_to_one_process, fit, make_rows
 
 import sparktf
 from sparktf import _train_slots
@@ -50,7 +50,7 @@ def nothing_is_left(cluster):
     assert not left_behind.listening([os.getpid()]) - listening
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_dataframe_trains_as_in_one_process(session, capsys):
     x, y = make_rows(STEPS * BATCH * 2)
     validation = make_rows(8)
@@ -92,7 +92,7 @@ def test_a_killed_worker_is_replaced(session, capsys, of):
     assert "attempt 1 of 2 failed: worker 1 of 2" in capsys.readouterr().out
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_more_processes_than_slots(session, monkeypatch):
     monkeypatch.setattr(_train_slots, "_PROBE_SECONDS", 8.0)
     with pytest.raises(RuntimeError, match="the cluster had no room for so many tasks at once"):
@@ -100,7 +100,7 @@ def test_more_processes_than_slots(session, monkeypatch):
     assert len(sparktf.TensorFlowDistributor(2, results="all").run(os.getpid)) == 2
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_an_interrupt(session, tmp_path):
     def train():
         (tmp_path / str(sparktf.context().rank)).touch()

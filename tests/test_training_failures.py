@@ -12,7 +12,6 @@ import left_behind
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from test_training import on_one_spark
 
 import sparktf
 
@@ -85,7 +84,7 @@ def test_an_exception_of_one_rank(driver):
     assert "  line 99\n" in str(error)
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_an_exception_is_not_tried_again(driver, tmp_path):
     def train():
         (tmp_path / f"{sparktf.context().rank}-{time.time()}").touch()
@@ -96,7 +95,7 @@ def test_an_exception_is_not_tried_again(driver, tmp_path):
     assert len(list(tmp_path.iterdir())) <= 2
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_killed_process(driver):
     def train():
         if sparktf.context().rank == 0:
@@ -110,7 +109,7 @@ def test_a_killed_process(driver):
     assert error.log == ("about to go",)
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_process_that_just_ends(driver):
     def train():
         if sparktf.context().rank == 1:
@@ -156,14 +155,14 @@ def executor():
     return pid
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_killed_executor_is_replaced(driver):
     said = driver.try_to(lambda spark: run(spark, kill_in_first_attempt(executor), max_retries=1))
     assert (said.value, said.error) == (1, None)
     assert "attempt 1 of 2 failed: worker 1 of 2 lost its Spark task" in said.output
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_processes_that_a_function_starts_end_with_it(driver):
     def train(kill):
         import subprocess
@@ -196,7 +195,7 @@ def row_counts():
     return sparktf.context().row_counts
 
 
-@on_one_spark
+@pytest.mark.one_spark
 @pytest.mark.parametrize(
     "rows", [[1000, 10], [0, 500, 0, 3], [1] * 40, [7]], ids=["skewed", "empty", "many", "one"]
 )
@@ -224,7 +223,7 @@ def test_an_error_in_the_query_is_sparks_own(driver):
     assert "attempt" not in said.output
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_disk_that_is_too_small(driver, tmp_path):
     """For the processes that write, by the system's limit of a file's size."""
     python = tmp_path / "python"
@@ -267,7 +266,7 @@ def test_a_job_that_is_cancelled(driver, tmp_path):
     assert "attempt" not in said.output
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_driver_that_is_interrupted(driver, tmp_path):
     def train():
         (tmp_path / str(sparktf.context().rank)).touch()
@@ -280,7 +279,7 @@ def test_a_driver_that_is_interrupted(driver, tmp_path):
     assert driver.call(lambda spark: run(spark, lambda: 5)) == 5
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_driver_that_is_killed(cluster, driver, tmp_path, tmp_path_factory):
     import driver_process
 
@@ -295,7 +294,7 @@ def test_a_driver_that_is_killed(cluster, driver, tmp_path, tmp_path_factory):
         assert wait_until(lambda: not left_behind.processes()), left_behind.processes()
 
 
-@on_one_spark
+@pytest.mark.one_spark
 def test_a_function_of_a_module_that_executors_lack(driver, tmp_path):
     (tmp_path / "only_here.py").write_text("def train():\n    return 1\n")
 

@@ -6,11 +6,10 @@ import sys
 import driver_process
 import pytest
 from pyspark import cloudpickle
-from test_training import on_one_spark
 
 import sparktf
 
-pytestmark = on_one_spark
+pytestmark = pytest.mark.one_spark
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from test_training import BATCH, dropout, make_model, make_rows, on_one_spark, pytest_raises
+from test_training import BATCH, dropout, make_model, make_rows, pytest_raises
 
 import sparktf
 
-pytestmark = on_one_spark
+pytestmark = pytest.mark.one_spark
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 cloudpickle.register_pickle_by_value(sys.modules["test_training"])
 
