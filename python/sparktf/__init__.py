@@ -12,6 +12,7 @@ from sparktf import images
 from sparktf._train_context import TrainingContext, context
 from sparktf.distributor import TensorFlowDistributor, TrainingError
 from sparktf.models import load_model, repair_saved_model, save_model
+from sparktf.pictures import plot_history, show_images
 from sparktf.schema import feature_spec
 from sparktf.scoring import predict_rdd, predict_udf, register_udf
 from sparktf.session import configure, jar_path, register
@@ -32,12 +33,14 @@ __all__ = [
     "images",
     "jar_path",
     "load_model",
+    "plot_history",
     "predict_rdd",
     "predict_udf",
     "register",
     "register_udf",
     "repair_saved_model",
     "save_model",
+    "show_images",
 ]
 
 __version__: str
