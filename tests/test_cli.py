@@ -10,12 +10,16 @@ import sys
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql.types import StructType
 
 from sparktf import _cli
+from sparktf._statistics import Statistics
 
 pytestmark = pytest.mark.one_spark
 
@@ -113,6 +117,34 @@ def ids(record):
 def test_head_goes_on_in_the_next_file(numbered):
     lines = [json.loads(x) for x in run("head", "-n", 12, "--json", numbered).output.splitlines()]
     assert [line["id"] for line in lines] == [[i] for i in range(12)]
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.floats(width=32, allow_infinity=False, max_value=2.0**100, min_value=-(2.0**100))
+            | st.just(float("nan")),
+            min_size=1,
+            max_size=40,
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_floats_of_any_number_are_as_numpy_counts_them(lists):
+    statistics = Statistics("Example")
+    for values in lists:
+        example = tf.train.Example()
+        example.features.feature["x"].float_list.value.extend(values)
+        statistics.add(example.SerializeToString(), "file")
+    found = statistics.finish().features["x"]
+    numbers = np.concatenate([np.array(values, np.float32) for values in lists]).astype(np.float64)
+    known = numbers[~np.isnan(numbers)]
+    assert (found.values, found.nans) == (len(numbers), len(numbers) - len(known))
+    assert (found.shortest, found.longest) == (min(map(len, lists)), max(map(len, lists)))
+    assert found.minimum == min(known, default=None)
+    assert found.maximum == max(known, default=None)
+    assert found.total == pytest.approx(known.sum(), abs=abs(known).sum() * 1e-9)
 
 
 def test_stat(file):

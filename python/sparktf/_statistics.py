@@ -13,6 +13,8 @@ from sparktf._messages import map_key, message_class
 
 # Numbers that wait to be looked at together.
 _PENDING: Final = 1 << 16
+# From so many on, floats come sooner as the bytes of their message than one by one.
+_MANY_FLOATS: Final = 16
 # Different strings of a feature that are counted: those that come first, each of them exactly.
 _MOST_STRINGS: Final = 10_000
 # A longer string is text or an encoded image, of which none comes twice.
@@ -56,6 +58,8 @@ class FeatureStatistics:
     strings: Counter[bytes] = field(default_factory=Counter)
     all_strings: bool = True
     _pending: list[Any] = field(default_factory=list, repr=False)
+    _arrays: list[Any] = field(default_factory=list, repr=False)  # of floats that wait, too
+    _in_arrays: int = field(default=0, repr=False)
 
     def add(self, length: int) -> None:
         """A record that has the feature, with so many values or steps."""
@@ -86,8 +90,13 @@ class FeatureStatistics:
             for value in values:
                 self._add_string(value)
         else:
-            self._pending.extend(values)
-            if len(self._pending) >= _PENDING:
+            if count >= _MANY_FLOATS and kind == "float_list":
+                packed = feature.float_list.SerializeToString()
+                self._arrays.append(np.frombuffer(packed, "<f4", count, len(packed) - 4 * count))
+                self._in_arrays += count
+            else:
+                self._pending.extend(values)
+            if len(self._pending) + self._in_arrays >= _PENDING:
                 self.flush()
         return count
 
@@ -110,12 +119,15 @@ class FeatureStatistics:
 
     def flush(self) -> None:
         """Takes the numbers that wait into account."""
-        if not self._pending:
+        if not self._pending and not self._arrays:
             return
         is_float = self.kind == "float_list"
         numbers: Any = np.array(self._pending, np.float64 if is_float else np.int64)
         self._pending.clear()
         if is_float:
+            numbers = np.concatenate([numbers, *self._arrays])
+            self._arrays.clear()
+            self._in_arrays = 0
             known = numbers[~np.isnan(numbers)]
             self.nans += len(numbers) - len(known)
             numbers = known
