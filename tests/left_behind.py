@@ -9,33 +9,33 @@ from pathlib import Path
 # Of the processes that a run starts: the workers', and those that watch over them.
 _SIGNS = (b"sparktf._train_child", b"read x; kill -9 0")
 
+# An environment variable of this pytest, and so of all processes below it, those without a parent
+# too: others' tests may run beside it.
+_RUN = "SPARKTF_TEST_RUN"
+os.environ[_RUN] = str(os.getpid())
+
 
 def processes() -> list[int]:
-    """Those of any run on this machine."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                command = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue  # it has ended meanwhile
-            if any(sign in command for sign in _SIGNS):
-                found.append(int(folder.name))
-    return found
+    """Those of training runs that these tests began."""
+    return [
+        pid
+        for pid in with_variable(_RUN, os.environ[_RUN])
+        if any(sign in _read(pid, "cmdline") for sign in _SIGNS)
+    ]
 
 
-def with_variable(name: str) -> list[int]:
+def with_variable(name: str, value: str) -> list[int]:
     """Processes that have an environment variable, as all have that a run's processes start."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                variables = (folder / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if any(variable.startswith(f"{name}=".encode()) for variable in variables):
-                found.append(int(folder.name))
-    return found
+    wanted = f"{name}={value}".encode()
+    found = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+    return [pid for pid in found if wanted in _read(pid, "environ").split(b"\0")]
+
+
+def _read(pid: int, what: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{what}").read_bytes()
+    except OSError:
+        return b""  # it has ended meanwhile
 
 
 def files(folder: Path) -> list[Path]:

@@ -164,6 +164,8 @@ def test_a_killed_executor_is_replaced(driver):
 
 @pytest.mark.one_spark
 def test_processes_that_a_function_starts_end_with_it(driver):
+    started = str(os.getpid())
+
     def train(kill):
         import subprocess
 
@@ -172,13 +174,14 @@ def test_processes_that_a_function_starts_end_with_it(driver):
             os.kill(os.getppid(), signal.SIGKILL)
 
     def call(spark, kill):
-        return run(spark, train, kill, env={"SPARKTF_TEST_STARTED": "1"})
+        return run(spark, train, kill, env={"SPARKTF_TEST_STARTED": started})
 
     for kill in (False, True):
         said = driver.try_to(call, kill)
         assert (said.error is None) != kill
-        gone = wait_until(lambda: not left_behind.with_variable("SPARKTF_TEST_STARTED"))
-        assert gone, left_behind.with_variable("SPARKTF_TEST_STARTED")
+        assert wait_until(lambda: not left_behind.with_variable("SPARKTF_TEST_STARTED", started)), (
+            left_behind.with_variable("SPARKTF_TEST_STARTED", started)
+        )
 
 
 def test_more_processes_than_slots(driver):
@@ -274,6 +277,8 @@ def test_a_driver_that_is_interrupted(driver, tmp_path):
 
     driver.start(run, train)
     assert wait_until(lambda: len(list(tmp_path.iterdir())) == 2, 120)
+    # Two workers and who watches over them: that none is seen afterwards means something.
+    assert len(left_behind.processes()) == 4
     driver.process.send_signal(signal.SIGINT)
     assert isinstance(driver.answer().error, KeyboardInterrupt)
     assert driver.call(lambda spark: run(spark, lambda: 5)) == 5

@@ -74,7 +74,6 @@ def _die_with_the_task(alive: int) -> None:
         stdin=alive,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={},
     )
     os.close(alive)
 
