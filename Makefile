@@ -129,9 +129,9 @@ repository: $(VENV) $(LAUNCHER) ## The jars as Maven packages in target/m2, whic
 wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
 	$(call quietly,Building the wheel,wheel,rm -rf dist && .venv/bin/pip wheel . \
 	  --no-deps --no-build-isolation --wheel-dir dist)
-	@for jar in $(notdir $(JARS)); do \
-	  unzip="$$(.venv/bin/python -m zipfile -l dist/*.whl)"; \
-	  grep -q "sparktf/jars/$$jar" <<<"$$unzip" || { echo "The wheel lacks $$jar" >&2; exit 1; }; \
+	@listed="$$(.venv/bin/python -m zipfile -l dist/*.whl)"; \
+	for file in $(JARS:python/%=%) sparktf/_demo/quickstart.py; do \
+	  grep -q "$$file" <<<"$$listed" || { echo "The wheel lacks $$file" >&2; exit 1; }; \
 	done
 	@ls dist/*.whl
 

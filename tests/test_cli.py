@@ -345,3 +345,18 @@ def test_completion(shell):
     }
     done = subprocess.run(COMMAND, env=os.environ | complete, capture_output=True, text=True)
     assert done.stdout.strip() == "plain,verify"
+
+
+def test_the_demo_is_the_quickstart():
+    """The whole of it is in test_quickstart.py."""
+    done = subprocess.run([*COMMAND, "demo", "--epochs", "none"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: sparktf demo [-h] [--images DIR] [--output DIR]")
+    assert "argument --epochs: a whole number from 1, not 'none'" in done.stderr
+
+
+def test_the_demo_says_what_it_needs(monkeypatch):
+    found = _cli.find_spec
+    monkeypatch.setattr(_cli, "find_spec", lambda name: None if name == "PIL" else found(name))
+    told = run("demo", code=1).output
+    assert "the demo needs some packages more (PIL): pip install 'sparktf[cli,spark" in told

@@ -10,6 +10,7 @@ import hadoop_servers
 import left_behind
 import numpy as np
 import pytest
+import tensorflow as tf
 
 RUN = Path(__file__).parents[1] / "examples" / "mnist" / "run.sh"
 
@@ -57,6 +58,13 @@ def test_both_modes_reach_the_accuracy_promised(tmp_path):
     assert epochs(printed) == [f"{number}/10" for number in range(1, 11)] * 2
     checkpoints = sorted(path.name for path in (folder / "checkpoints-spark").iterdir())
     assert checkpoints == ["epoch-000009.npz", "epoch-000010.npz"]
+    (events,) = (folder / "tensorboard-spark").glob("train/events.*")
+    told = {
+        (value.tag, event.step)
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert {("epoch_accuracy", 9), ("epoch_loss", 0)} <= told
 
 
 @pytest.mark.one_spark
@@ -66,8 +74,9 @@ def test_data_model_and_predictions_on_hdfs(tmp_path):
     assert epochs(printed) == ["1/2", "2/2"]
     (accuracy,) = accuracies(printed)
     assert accuracy >= 0.85
-    # Beside what is there by itself, the logs, only checkpoints, which training writes.
+    # Beside the logs only checkpoints, which the workers write.
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "checkpoints-spark",
         "logs",
+        "tensorboard-spark",
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 try:
@@ -28,6 +30,8 @@ from sparktf._compression import TENSORFLOW_NAMES
 from sparktf._file_systems import LocalFiles
 from sparktf._files import RecordFile, find_files, spread
 from sparktf._records import DamagedFileError, read_records
+
+_DEMO_NEEDS = ("pyspark", "pandas", "pyarrow", "tensorflow", "PIL", "matplotlib")
 
 # What inference in Spark looks at by default.
 _SAMPLE_FILES = 1000
@@ -168,6 +172,28 @@ def verify(paths: tuple[str, ...], compression: str, quiet: bool) -> None:
                     click.echo(f"{file.path}: {records:,} records, whole")
     if damaged:
         raise click.ClickException(f"{damaged} of {len(files)} files damaged")
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTION…]")
+def demo(arguments: tuple[str, ...]) -> None:
+    """Images to TFRecord to a trained network, with Spark.
+
+    Reads 5,000 handwritten digits, or your own images (--images DIR, one folder for each class),
+    and leaves a report as a picture. `sparktf demo --help` has more options.
+    """
+    missing = [name for name in _DEMO_NEEDS if find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"the demo needs some packages more ({', '.join(missing)}): "
+            "pip install 'sparktf[cli,spark,tensorflow,examples]'"
+        )
+    # In a wheel they are a folder of the package, in a checkout beside it.
+    package = Path(__file__).parent
+    folders = [package / "_demo", package.parents[1] / "examples"]
+    sys.path.insert(0, str(next(f for f in folders if (f / "quickstart.py").is_file())))
+    sys.argv = ["sparktf demo", *arguments]
+    importlib.import_module("quickstart").main()
 
 
 @main.command()
