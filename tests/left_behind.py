@@ -39,13 +39,18 @@ def _read(pid: int, what: str) -> bytes:
 
 
 def files(folder: Path) -> list[Path]:
-    """Below a folder, those that sparktf has made, but not those that Spark keeps for it."""
+    """Below a folder, those that sparktf has made, but not what Spark was given for the session:
+    the package as a zip, perhaps the data source's jar."""
     found = [
         Path(parent) / name
         for parent, folders, names in os.walk(folder)
         for name in names + folders
     ]
-    return [path for path in found if path.name.startswith("sparktf-") and path.suffix != ".zip"]
+    return [
+        path
+        for path in found
+        if path.name.startswith("sparktf-") and path.suffix not in (".zip", ".jar")
+    ]
 
 
 def open_files(pids: list[int]) -> list[str]:

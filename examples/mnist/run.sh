@@ -64,5 +64,5 @@ run() { # run MODE KIND: trains in this mode, predicts the digits of files of th
 run spark csv
 if [ "$where" = "$folder" ]; then
   run tensorflow tfrecord
-  cat "$folder"/predictions-csv/part-* | head -n 3
+  head -q -n 1 "$folder"/predictions-csv/part-*
 fi
