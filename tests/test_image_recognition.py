@@ -56,7 +56,7 @@ def test_from_images_on_hdfs_to_predictions_on_hdfs(spark, digits, tmp_path):
             env=env | {"PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell"},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=900,
         )
         assert done.returncode == 0, done.stdout + done.stderr[-4000:]
         printed = done.stdout
