@@ -2,24 +2,22 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import left_behind
+import example_programs
 import numpy as np
 import pytest
 from PIL import Image
 
 pytestmark = pytest.mark.one_spark
 
-PROGRAM = Path(__file__).parents[1] / "examples" / "binary_classification.py"
+PROGRAM = "binary_classification.py"
 
 
 @pytest.fixture(scope="module")
 def example():
-    spec = importlib.util.spec_from_file_location("binary_classification", PROGRAM)
+    spec = importlib.util.spec_from_file_location(
+        "binary_classification", example_programs.EXAMPLES / PROGRAM
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -61,23 +59,12 @@ def test_the_curve_has_the_area_that_spark_measures(example, judged):
 
 
 def test_the_program(tmp_path):
-    left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "SPARK_HOME")
-    env = {name: text for name, text in os.environ.items() if name not in left_out}
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), "--output", str(tmp_path / "out")],
-        cwd=tmp_path,
-        env=env | {"PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-4000:]
+    printed = example_programs.run(PROGRAM, ["--output", tmp_path / "out"], tmp_path)
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics.keys() == {"accuracy", "precision", "recall", "F1", "AUC"}
     assert min(metrics.values()) >= 0.95
     for name, value in metrics.items():
-        assert f"{name:9} {value:.4f}\n" in done.stdout
+        assert f"{name:9} {value:.4f}\n" in printed
     with Image.open(tmp_path / "out" / "roc.png") as picture:
         assert picture.size == (600, 600)
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 10
-    assert not left_behind.processes()

@@ -1,12 +1,9 @@
 """examples/image_recognition.py on a real HDFS, with real digits."""
 
-import os
-import subprocess
 import sys
-from pathlib import Path
 
+import example_programs
 import hadoop_servers
-import left_behind
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,17 +13,16 @@ from sparktf import _remote_files
 
 pytestmark = pytest.mark.one_spark
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 OF_EACH = 100
 
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """Folders of a hundred digits of each class, and others turned by some degrees as new ones."""
-    sys.path.insert(0, str(EXAMPLES))
+    sys.path.insert(0, str(example_programs.EXAMPLES))
     from quickstart_digits import write_digits
 
-    sys.path.remove(str(EXAMPLES))
+    sys.path.remove(str(example_programs.EXAMPLES))
     everything = tmp_path_factory.mktemp("everything")
     write_digits(everything)
     folder = tmp_path_factory.mktemp("digits")
@@ -46,24 +42,12 @@ def test_from_images_on_hdfs_to_predictions_on_hdfs(spark, digits, tmp_path):
     with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:
         home = f"{hdfs}/user/someone"
         _remote_files.put(spark, digits, f"{home}/images")
-        left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "SPARK_HOME")
-        env = {name: text for name, text in os.environ.items() if name not in left_out}
-        program = [sys.executable, str(EXAMPLES / "image_recognition.py")]
         images = ["--images", f"{home}/images/known", "--new", f"{home}/images/new"]
-        done = subprocess.run(
-            [*program, *images, "--output", f"{home}/out", "--epochs", "6"],
-            cwd=tmp_path,
-            env=env | {"PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell"},
-            capture_output=True,
-            text=True,
-            timeout=900,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-        printed = done.stdout
+        output = ["--output", f"{home}/out", "--epochs", 6]
+        printed = example_programs.run("image_recognition.py", [*images, *output], tmp_path)
         assert "of 10 classes" in printed
         accuracy = float(printed.partition("held-out accuracy: ")[2].split()[0])
         assert accuracy >= 0.85
-        assert not left_behind.processes()
 
         # What lies there is what Pillow reads, without the file that is no image.
         expected = {}

@@ -1,36 +1,21 @@
 """examples/mnist as a user runs it, on a cluster that it starts itself; and what it leaves."""
 
-import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 
+import example_programs
 import hadoop_servers
-import left_behind
 import numpy as np
 import pytest
 import tensorflow as tf
 
-RUN = Path(__file__).parents[1] / "examples" / "mnist" / "run.sh"
 
-
-def run_example(*arguments, **variables):
+def run_mnist(*arguments, **variables):
     """What it prints."""
-    left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "SPARK_HOME")
-    env = {name: text for name, text in os.environ.items() if name not in left_out}
-    done = subprocess.run(
-        [str(RUN), *map(str, arguments)],
-        cwd=arguments[0].parent,
-        env=env | {"PYTHON": sys.executable} | variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=900,
+    folder = arguments[0].parent
+    return example_programs.run(
+        "mnist/run.sh", arguments, folder, PYTHON=sys.executable, **variables
     )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    assert not left_behind.processes()
-    return done.stdout
 
 
 def accuracies(printed):
@@ -44,7 +29,7 @@ def epochs(printed):
 @pytest.mark.one_spark
 def test_both_modes_reach_the_accuracy_promised(tmp_path):
     folder = tmp_path / "out"
-    printed = run_example(folder)
+    printed = run_mnist(folder)
     told = accuracies(printed)
     assert len(told) == 2
     for kind, accuracy in zip(("csv", "tfrecord"), told, strict=True):
@@ -70,7 +55,7 @@ def test_both_modes_reach_the_accuracy_promised(tmp_path):
 @pytest.mark.one_spark
 def test_data_model_and_predictions_on_hdfs(tmp_path):
     with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:
-        printed = run_example(tmp_path / "out", f"{hdfs}/user/someone", TRAIN="--epochs 2")
+        printed = run_mnist(tmp_path / "out", f"{hdfs}/user/someone", TRAIN="--epochs 2")
     assert epochs(printed) == ["1/2", "2/2"]
     (accuracy,) = accuracies(printed)
     assert accuracy >= 0.85

@@ -1,11 +1,14 @@
 """Training on two workers of a standalone cluster: what the function sees, and what comes out."""
 
+import _thread
 import os
 import signal
 import sys
+import threading
 
 import numpy as np
 import pytest
+from left_behind import wait_until
 from pyspark import cloudpickle
 
 import sparktf
@@ -254,6 +257,16 @@ def test_what_the_function_sees(driver):
         assert (one["argument"], one["named"], one["mine"]) == (5, [6], "yes")
         assert (one["attempt"], one["row_counts"], one["gpus"], one["input"]) == (0, None, "", "")
     assert driver.call(call, "chief")["rank"] == 0
+
+
+def interrupt_with_files(folder, count):
+    """As Ctrl-C does, once the folder has so many files."""
+
+    def interrupt():
+        wait_until(lambda: len(list(folder.iterdir())) == count, 120)
+        _thread.interrupt_main()
+
+    threading.Thread(target=interrupt).start()
 
 
 def pytest_raises(kind, text):

@@ -1,10 +1,8 @@
 """Training through Spark Connect, on a server whose executors are a standalone cluster's."""
 
-import _thread
 import os
 import signal
 import sys
-import threading
 import time
 
 import connect_server
@@ -12,7 +10,14 @@ import left_behind
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from test_training import BATCH, STEPS, check_equal_to_one_process, fit, make_rows
+from test_training import (
+    BATCH,
+    STEPS,
+    check_equal_to_one_process,
+    fit,
+    interrupt_with_files,
+    make_rows,
+)
 
 import sparktf
 from sparktf import _train_slots
@@ -106,10 +111,6 @@ def test_an_interrupt(session, tmp_path):
         (tmp_path / str(sparktf.context().rank)).touch()
         time.sleep(3600)
 
-    def interrupt():
-        wait_until(lambda: len(list(tmp_path.iterdir())) == 2, 120)
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt).start()
+    interrupt_with_files(tmp_path, 2)
     with pytest.raises(KeyboardInterrupt):
         sparktf.TensorFlowDistributor(2).run(train)

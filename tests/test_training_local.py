@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import time
 
 import left_behind
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from test_training import BATCH, dropout, make_model, make_rows, pytest_raises
+from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
 
@@ -65,17 +64,11 @@ def test_rows_of_a_dataframe(spark):
 
 
 def test_an_interrupt(tmp_path):
-    import _thread
-
     def train():
         (tmp_path / str(sparktf.context().rank)).touch()
         time.sleep(3600)
 
-    def interrupt():
-        wait_until(lambda: len(list(tmp_path.iterdir())) == 2, 120)
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt).start()
+    interrupt_with_files(tmp_path, 2)
     with pytest.raises(KeyboardInterrupt):
         local().run(train)
 

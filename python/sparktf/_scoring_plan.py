@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sparktf import _model_files as files
 from sparktf._input import Input
+from sparktf._names import quoted
 from sparktf._saved_model import SPARK_TYPES, TensorSpec, read_signature
 
 if TYPE_CHECKING:
@@ -231,18 +232,14 @@ def add_columns(plan: Plan, df: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F  # noqa: N812
 
     given = {
-        name: F.col(_quoted(column)) for name, column in zip(plan.inputs, plan.columns, strict=True)
+        name: F.col(quoted(column)) for name, column in zip(plan.inputs, plan.columns, strict=True)
     }
     scores = column(plan, df.sparkSession, (), given)
     if len(plan.outputs) == 1:
         return df.withColumn(next(iter(plan.outputs)), scores)
     struct = "_sparktf_scores"
-    fields = [F.col(f"{struct}.{_quoted(name)}").alias(name) for name in plan.outputs]
-    return df.withColumn(struct, scores).select(*[_quoted(c) for c in df.columns], *fields)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    fields = [F.col(f"{struct}.{quoted(name)}").alias(name) for name in plan.outputs]
+    return df.withColumn(struct, scores).select(*[quoted(c) for c in df.columns], *fields)
 
 
 def _column_name(value: Any) -> str:

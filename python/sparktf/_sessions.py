@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def is_connect(spark: Any) -> bool:
@@ -28,3 +31,39 @@ def active_session() -> SparkSession | None:
     if SparkContext._active_spark_context is None:
         return None
     return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+
+
+def collect(spark: Any, df: DataFrame, seconds: float | None = None) -> list[Any]:
+    """The rows; what interrupts the wait for them ends Spark's job too.
+
+    Raises:
+        TimeoutError: They were not there after `seconds`.
+    """
+    connect = is_connect(spark)
+    tagged = spark if connect else spark.sparkContext
+    tag = f"sparktf-{uuid.uuid4().hex}"
+    late = threading.Event()
+
+    def cancel() -> None:
+        (tagged.interruptTag if connect else tagged.cancelJobsWithTag)(tag)
+
+    def give_up() -> None:
+        late.set()
+        cancel()
+
+    with contextlib.ExitStack() as stack:
+        (tagged.addTag if connect else tagged.addJobTag)(tag)
+        stack.callback(tagged.removeTag if connect else tagged.removeJobTag, tag)
+        if seconds is not None:
+            timer = threading.Timer(seconds, give_up)
+            timer.daemon = True
+            timer.start()
+            stack.callback(timer.cancel)
+        try:
+            return df.collect()
+        except BaseException as error:
+            if late.is_set():
+                raise TimeoutError(f"no rows after {seconds:.0f} s") from error
+            # Interrupted here, or by someone's cancelling; a job that has failed is gone anyway.
+            cancel()
+            raise

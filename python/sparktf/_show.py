@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sparktf import _partitions as partitions
 from sparktf._files import RecordFile
 from sparktf._messages import map_key
+from sparktf._names import quoted
 
 if TYPE_CHECKING:
     from sparktf._statistics import FeatureStatistics, Statistics
@@ -67,7 +68,7 @@ def _json_type(kind: str) -> Any:
 def _identifier(name: str) -> str:
     if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
         return name
-    return "`" + name.replace("`", "``") + "`"
+    return quoted(name)
 
 
 # ---------------------------------------------------------------- records

@@ -176,8 +176,7 @@ class TrainingContext:
         if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
             from sparktf import _train_feed as train_feed
 
-            skipping = _skipping(dataset, lambda: self._batches_before)
-            dataset = train_feed.without_end(skipping)
+            dataset = train_feed.resumed(dataset, lambda: self._batches_before)
         return self._distributed(dataset)
 
     def _distributed(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -252,14 +251,3 @@ class TrainingContext:
 def _check_positive(name: str, value: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be an integer of at least 1, not {value!r}")
-
-
-def _skipping(dataset: tf.data.Dataset, count: Callable[[], int]) -> tf.data.Dataset:
-    """The dataset without its first elements, counted when an iteration begins."""
-    import tensorflow as tf
-
-    def skip(_: Any) -> tf.data.Dataset:
-        number = tf.py_function(lambda: tf.constant(count(), tf.int64), [], tf.int64)
-        return dataset.skip(tf.reshape(number, []))
-
-    return tf.data.Dataset.range(1).flat_map(skip)

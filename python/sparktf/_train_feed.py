@@ -222,7 +222,7 @@ def dataset(feed: Feed, batch_size: int, start: Callable[[], int]) -> tf.data.Da
     rows = tf.data.Dataset.from_generator(
         lambda: feed.blocks(start(), batch_size), output_signature=signature
     )
-    rows = without_end(rows.rebatch(batch_size, drop_remainder=True))
+    rows = _without_end(rows.rebatch(batch_size, drop_remainder=True))
     names = list(feed.inputs)
 
     def element(*values: Any) -> Any:
@@ -234,7 +234,18 @@ def dataset(feed: Feed, batch_size: int, start: Callable[[], int]) -> tf.data.Da
     return rows.map(element).prefetch(tf.data.AUTOTUNE)
 
 
-def without_end(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def resumed(dataset: tf.data.Dataset, count: Callable[[], int]) -> tf.data.Dataset:
+    """An endless dataset without its first elements, counted when an iteration begins."""
+    import tensorflow as tf
+
+    def skip(_: Any) -> tf.data.Dataset:
+        number = tf.py_function(lambda: tf.constant(count(), tf.int64), [], tf.int64)
+        return dataset.skip(tf.reshape(number, []))
+
+    return _without_end(tf.data.Dataset.range(1).flat_map(skip))
+
+
+def _without_end(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The dataset, known to be endless: otherwise all workers ask each other at each step whether
     there is one more, which takes milliseconds."""
     import tensorflow as tf

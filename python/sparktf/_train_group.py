@@ -15,9 +15,10 @@ import json
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from sparktf._train_job import Outcome, cause, from_json, to_json
+from sparktf._train_job import Outcome, cause
 
 Message = dict[str, Any]
 
@@ -90,7 +91,7 @@ class Coordinator:
 
     def _heard(self, rank: int, message: Message) -> None:
         if "outcome" in message:
-            self._ended(rank, from_json(json.dumps([message["outcome"]]))[0])
+            self._ended(rank, Outcome.of(message["outcome"]))
             return
         with self._lock:
             self._states[rank] = str(message["state"])
@@ -108,7 +109,7 @@ class Coordinator:
             outcomes = list(self._outcomes.values())
             message: Message | None = None
             if len(outcomes) == self._size:
-                message = {"end": json.loads(to_json(sorted(outcomes, key=lambda o: o.rank)))}
+                message = {"end": [asdict(o) for o in sorted(outcomes, key=lambda o: o.rank)]}
             elif not self._stopped:
                 found = cause(outcomes)
                 if found is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 # Lines of a worker's log that go into the message of a failure.
 LOG_LINES = 60
@@ -68,17 +68,14 @@ class Outcome:
     log: tuple[str, ...] = ()
     exception: str = ""
 
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Outcome:
+        """What `asdict` made a dictionary of, after it was JSON on its way."""
+        return cls(**{**found, "log": tuple(found["log"])})
+
     @property
     def is_failure(self) -> bool:
         return self.kind not in ("returned", "stopped")
-
-
-def to_json(outcomes: Sequence[Outcome]) -> str:
-    return json.dumps([asdict(outcome) for outcome in outcomes])
-
-
-def from_json(text: str) -> list[Outcome]:
-    return [Outcome(**{**found, "log": tuple(found["log"])}) for found in json.loads(text)]
 
 
 def without_rows(rows: Sequence[int], hosts: Sequence[str]) -> list[Outcome]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sparktf._sessions import is_connect
+from sparktf._sessions import collect, is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -73,39 +71,11 @@ def _probe(spark: Any, needed: int) -> None:
     def nothing(batches: Iterator[Any]) -> Iterator[Any]:
         yield from batches
 
-    def run() -> None:
-        df = spark.range(0, needed, 1, needed).mapInArrow(nothing, "id long", barrier=True)
-        df.collect()
-
-    tag = f"sparktf-{uuid.uuid4().hex}"
-    probe = Tagged(spark, tag, run)
-    if not probe.join(_PROBE_SECONDS):
-        spark.interruptTag(tag)
+    df = spark.range(0, needed, 1, needed).mapInArrow(nothing, "id long", barrier=True)
+    try:
+        collect(spark, df, _PROBE_SECONDS)
+    except TimeoutError as error:
         raise RuntimeError(
             f"{needed} processes must run at the same time, and within {_PROBE_SECONDS:.0f} s the "
             "cluster had no room for so many tasks at once: it has fewer slots, or is busy"
-        )
-
-
-class Tagged:
-    """What a thread of its own runs, with a tag on a Connect session's operations in it."""
-
-    def __init__(self, spark: Any, tag: str, function: Callable[[], None]) -> None:
-        self._error: BaseException | None = None
-
-        def run() -> None:
-            try:
-                spark.addTag(tag)  # of this thread's operations alone
-                function()
-            except BaseException as error:
-                self._error = error
-
-        self._thread = threading.Thread(target=run, daemon=True)
-        self._thread.start()
-
-    def join(self, seconds: float) -> bool:
-        """Whether it has ended within the time; raises what it raised."""
-        self._thread.join(seconds)
-        if self._error is not None:
-            raise self._error
-        return not self._thread.is_alive()
+        ) from error

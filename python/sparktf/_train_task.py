@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sparktf._train_job import Job, to_json
+from sparktf._train_job import Job
 from sparktf._train_spill import Spill
 from sparktf._train_worker import Worker
 
@@ -46,7 +46,7 @@ def run(payload: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Record
         if rows is not None:
             rows.close()
     if rank == 0:
-        yield _row(rank, -1, to_json(worker.outcomes).encode())
+        yield _row(rank, -1, pickle.dumps(worker.outcomes))
     if worker.result:
         for part, start in enumerate(range(0, len(worker.result), _PART_BYTES)):
             yield _row(rank, part, worker.result[start : start + _PART_BYTES])

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from sparktf._train_group import Coordinator, Member, Message
-from sparktf._train_job import Job, Outcome, cause, from_json, without_rows
+from sparktf._train_job import Job, Outcome, cause, without_rows
 from sparktf._train_process import WorkerProcess
 from sparktf._train_progress import Sender
 from sparktf._train_spill import Spill
@@ -203,7 +203,7 @@ class Worker:
                     end("died", exit_code=message["exit"])
             elif source == "group":
                 if "end" in message:
-                    self.outcomes = from_json(json.dumps(message["end"]))
+                    self.outcomes = [Outcome.of(found) for found in message["end"]]
                     return
                 if "gone" in message:
                     raise RuntimeError(f"worker 0 lost its Spark task, so {self.rank} ends")

@@ -23,14 +23,13 @@ from __future__ import annotations
 
 import pickle
 import secrets
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sparktf import _shipping, _train_failure, _train_progress, _train_slots, _train_task
-from sparktf._sessions import active_session, is_connect
+from sparktf._sessions import active_session, collect
 from sparktf._train_failure import TrainingError
-from sparktf._train_job import Job, Outcome, cause, from_json, without_rows
+from sparktf._train_job import Job, Outcome, cause, without_rows
 from sparktf._train_spill import spread
 
 if TYPE_CHECKING:
@@ -244,7 +243,7 @@ def _run_on_executors(
         return _train_task.run(payload, batches)
 
     found = rows.mapInArrow(task, _train_task.SCHEMA, barrier=True)
-    told = _collect(spark, found)
+    told = collect(spark, found)
     parts: list[list[tuple[int, bytes]]] = [[] for _ in range(job.size)]
     for row in told:
         parts[row.rank].append((row.part, bytes(row.content)))
@@ -253,21 +252,6 @@ def _run_on_executors(
     for of_rank in parts:
         of_rank.sort()
         if of_rank and of_rank[0][0] == -1:
-            outcomes = from_json(of_rank.pop(0)[1].decode())
+            outcomes = pickle.loads(of_rank.pop(0)[1])
         contents.append(b"".join(content for _, content in of_rank))
     return outcomes, contents
-
-
-def _collect(spark: Any, df: DataFrame) -> list[Any]:
-    """The rows; an interrupt ends Spark's job too."""
-    tag = f"sparktf-{uuid.uuid4().hex}"
-    tagged: Any = spark if is_connect(spark) else spark.sparkContext
-    (tagged.addTag if is_connect(spark) else tagged.addJobTag)(tag)
-    try:
-        return df.collect()
-    except BaseException:
-        # Interrupted here, or by someone's cancelling; a job that has failed is gone anyway.
-        (tagged.interruptTag if is_connect(spark) else tagged.cancelJobsWithTag)(tag)
-        raise
-    finally:
-        (tagged.removeTag if is_connect(spark) else tagged.removeJobTag)(tag)

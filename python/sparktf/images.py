@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparktf import _image_decoding as decoding
+from sparktf._names import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,8 +155,7 @@ def to_features(
         raise TypeError(f"column {input_col!r} is {kind}; pixels are binary (see read_folder)")
 
     to_floats = pandas_udf(_scaler(scale), ArrayType(FloatType()))  # type: ignore[call-overload]
-    quoted = "`" + input_col.replace("`", "``") + "`"
-    return df.withColumn(output_col, to_floats(col(quoted)))
+    return df.withColumn(output_col, to_floats(col(quoted(input_col))))
 
 
 def _check_arguments(size: object, mode: str, resample: str, on_error: str) -> None:

@@ -18,9 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.ml import Estimator, Model
 from pyspark.ml.param import Param, Params, TypeConverters
+from pyspark.ml.param.shared import (
+    HasFeaturesCol,
+    HasLabelCol,
+    HasPredictionCol,
+    HasRawPredictionCol,
+    HasSeed,
+)
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from sparktf import _shipping
+from sparktf._names import quoted
 from sparktf.distributor import TensorFlowDistributor
 from sparktf.transformer import SavedModelTransformer
 
@@ -30,25 +38,11 @@ if TYPE_CHECKING:
 __all__ = ["KerasEstimator", "KerasModel"]
 
 
-class _Columns(Params):
+class _Columns(HasFeaturesCol, HasPredictionCol, HasRawPredictionCol):
     """Those that the estimator and its model have in common."""
-
-    featuresCol: Param[str] = Param(  # noqa: N815
-        Params._dummy(), "featuresCol", "the model's input", TypeConverters.toString
-    )
-    predictionCol: Param[str] = Param(  # noqa: N815
-        Params._dummy(), "predictionCol", "new column: value or class", TypeConverters.toString
-    )
-    rawPredictionCol: Param[str] = Param(  # noqa: N815
-        Params._dummy(), "rawPredictionCol", "new column: the output", TypeConverters.toString
-    )
 
 
 _DEFAULTS = {
-    "featuresCol": "features",
-    "labelCol": "label",
-    "predictionCol": "prediction",
-    "rawPredictionCol": "rawPrediction",
     "numProcesses": 2,
     "epochs": 1,
     "batchSize": 32,
@@ -64,6 +58,8 @@ _DEFAULTS = {
 class KerasEstimator(
     Estimator["KerasModel"],
     _Columns,
+    HasLabelCol,
+    HasSeed,
     DefaultParamsReadable["KerasEstimator"],
     DefaultParamsWritable,
 ):
@@ -95,9 +91,6 @@ class KerasEstimator(
     modelConfig: Param[str] = Param(  # noqa: N815
         Params._dummy(), "modelConfig", "the model, as JSON", TypeConverters.toString
     )
-    labelCol: Param[str] = Param(  # noqa: N815
-        Params._dummy(), "labelCol", "what is to be predicted", TypeConverters.toString
-    )
     numProcesses: Param[int] = Param(  # noqa: N815
         Params._dummy(), "numProcesses", "number of workers", TypeConverters.toInt
     )
@@ -110,7 +103,6 @@ class KerasEstimator(
     shuffle: Param[int] = Param(
         Params._dummy(), "shuffle", "rows that are shuffled at a time", TypeConverters.toInt
     )
-    seed: Param[int] = Param(Params._dummy(), "seed", "of weights and order", TypeConverters.toInt)
     checkpointDir: Param[str] = Param(  # noqa: N815
         Params._dummy(), "checkpointDir", "where a run resumes from", TypeConverters.toString
     )
@@ -173,9 +165,7 @@ class KerasEstimator(
         for column in columns.values():
             if column not in dataset.columns:
                 raise ValueError(f"no column {column!r} among {dataset.columns}")
-        rows = dataset.select(
-            *(F.col("`" + c.replace("`", "``") + "`").alias(n) for n, c in columns.items())
-        )
+        rows = dataset.select(*(F.col(quoted(c)).alias(n) for n, c in columns.items()))
         distributor = TensorFlowDistributor(
             value("numProcesses"),
             value("localMode"),
@@ -259,8 +249,6 @@ class KerasModel(SavedModelTransformer, Model, _Columns):
         super().__init__()
         if modelPath is not None:
             self._set(modelPath=modelPath)
-        columns = ("featuresCol", "predictionCol", "rawPredictionCol")
-        self._setDefault(**{name: _DEFAULTS[name] for name in columns})
         self.history = {}
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
@@ -276,7 +264,7 @@ class KerasModel(SavedModelTransformer, Model, _Columns):
         scorer = self.copy()
         scorer._set(inputs={name: self.getOrDefault("featuresCol")}, outputs={raw: output})
         scored = SavedModelTransformer._transform(scorer, dataset)
-        values = F.col("`" + raw.replace("`", "``") + "`")
+        values = F.col(quoted(raw))
         if isinstance(scored.schema[raw].dataType, ArrayType):
             classes = F.array_position(values, F.array_max(values)) - 1
             values = F.when(F.size(values) == 1, values[0]).otherwise(classes)

@@ -14,6 +14,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sparktf._names import quoted
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pyspark.sql import Column, DataFrame
@@ -61,12 +63,14 @@ def show_images(
         )
     if title is None and "label_name" in fields:
         title = "label_name"
-    above = F.lit("") if title is None else _column(title) if isinstance(title, str) else title
+    above = (
+        F.lit("") if title is None else F.col(quoted(title)) if isinstance(title, str) else title
+    )
     has_shape = all(name in fields for name in _SHAPE)
-    chosen = df.where(_column(input_col).isNotNull()).select(
-        _column(input_col).alias("image"),
+    chosen = df.where(F.col(quoted(input_col)).isNotNull()).select(
+        F.col(quoted(input_col)).alias("image"),
         above.cast("string").alias("title"),
-        *([_column(name) for name in _SHAPE] if has_shape else []),
+        *([F.col(name) for name in _SHAPE] if has_shape else []),
     )
     rows = chosen.limit(n).collect()
     if not rows:
@@ -143,12 +147,6 @@ def _grid(count: int, across: int, width: float, height: float) -> tuple[Figure,
     down = math.ceil(count / across)
     figure = Picture(figsize=(width * across, height * down), layout="constrained")
     return figure, [figure.add_subplot(down, across, i + 1) for i in range(count)]
-
-
-def _column(name: str) -> Column:
-    from pyspark.sql import functions as F  # noqa: N812
-
-    return F.col("`" + name.replace("`", "``") + "`")
 
 
 def _pixels(content: bytes, height: int, width: int, channels: int) -> Any:
