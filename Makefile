@@ -96,11 +96,11 @@ $(SCALA_TESTS):
 	$(call tested,$@,cd target/tests/$@ && java @run)
 
 python-tests:
-	$(call tested,$@,.venv/bin/python -m pytest $(ARGS))
+	$(call tested,$@,.venv/bin/python -m pytest --durations=20 $(ARGS))
 
 # sparktf.dataset has no Spark in it, so one run of its tests does for all Sparks.
 $(PYTHON_TESTS): python-spark-%:
-	$(call tested,$@,PYTHONPATH="$(CURDIR)/.spark/$*" .venv/bin/python -m pytest \
+	$(call tested,$@,PYTHONPATH="$(CURDIR)/.spark/$*" .venv/bin/python -m pytest --durations=20 \
 	  --ignore-glob='*/test_dataset*' $(ARGS))
 
 .PHONY: lint

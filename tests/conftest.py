@@ -15,8 +15,13 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 # The optimizing compiler only holds up the JVMs of these tests, most of which soon end.
-for _jvm in ("SPARK_LAUNCHER_OPTS", "SPARK_SUBMIT_OPTS"):
-    os.environ.setdefault(_jvm, "-XX:TieredStopAtLevel=1")
+os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:TieredStopAtLevel=1")
+# A client asks once whether a file's last block has arrived, and by default not again for 0.4 s.
+_HDFS_CLIENT = "spark.hadoop.dfs.client.block.write.locateFollowingBlock"
+os.environ.setdefault(
+    "SPARK_SUBMIT_OPTS",
+    f"-XX:TieredStopAtLevel=1 -D{_HDFS_CLIENT}.initial.delay.ms=5 -D{_HDFS_CLIENT}.retries=11",
+)
 
 Record = Mapping[str, Any]
 

@@ -8,7 +8,6 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.hadoop.hdfs.protocol.LocatedBlocks;
-import org.apache.hadoop.hdfs.server.namenode.EditLogFileOutputStream;
 
 /**
  * An HDFS in a JVM of its own, for Hadoop's minicluster cannot share a class path with Spark's
@@ -33,9 +32,6 @@ public final class HdfsServer {
     Configuration conf = new Configuration();
     // The tests' blocks are small, so that a file of a few MiB has several.
     conf.setLong("dfs.namenode.fs-limits.min-block-size", 1024);
-    // Nothing here is to outlive a machine's crash, and each new file would wait for the disk
-    // several times.
-    EditLogFileOutputStream.setShouldSkipFsyncForTesting(true);
     MiniDFSCluster cluster =
         new MiniDFSCluster.Builder(conf, folder).numDataNodes(datanodes).build();
     cluster.waitActive();
