@@ -86,7 +86,7 @@ all-tests: python-tests $(SCALA_TESTS) $(PYTHON_TESTS)
 # $(call tested,name,command): what it said, all in one when it has ended.
 define tested
 @mkdir -p target/tests/$(1); echo "== $(1) begins"; end=passed; \
-  { $(2); } >target/tests/$(1)/log 2>&1 </dev/null || \
+  ( $(2) ) >target/tests/$(1)/log 2>&1 </dev/null || \
     { end=failed; touch target/tests/$(1)/failed; }; \
   { echo "== $(1)"; cat target/tests/$(1)/log; \
     echo "== $(1) has $$end in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"; }
