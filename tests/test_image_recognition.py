@@ -11,7 +11,7 @@ from PIL import Image
 import sparktf
 from sparktf import _remote_files
 
-pytestmark = pytest.mark.one_spark
+pytestmark = [pytest.mark.one_spark, pytest.mark.timeout(700)]
 
 OF_EACH = 100
 

@@ -27,6 +27,7 @@ def epochs(printed):
 
 
 @pytest.mark.one_spark
+@pytest.mark.timeout(700)
 def test_both_modes_reach_the_accuracy_promised(tmp_path):
     folder = tmp_path / "out"
     printed = run_mnist(folder)
@@ -53,6 +54,7 @@ def test_both_modes_reach_the_accuracy_promised(tmp_path):
 
 
 @pytest.mark.one_spark
+@pytest.mark.timeout(700)
 def test_data_model_and_predictions_on_hdfs(tmp_path):
     with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:
         printed = run_mnist(tmp_path / "out", f"{hdfs}/user/someone", TRAIN="--epochs 2")
