@@ -15,13 +15,16 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 # The optimizing compiler only holds up the JVMs of these tests, most of which soon end.
-os.environ.setdefault("SPARK_LAUNCHER_OPTS", "-XX:TieredStopAtLevel=1")
+_STARTS_FAST = "-XX:TieredStopAtLevel=1"
 # A client asks once whether a file's last block has arrived, and by default not again for 0.4 s.
 _HDFS_CLIENT = "spark.hadoop.dfs.client.block.write.locateFollowingBlock"
-os.environ.setdefault(
-    "SPARK_SUBMIT_OPTS",
-    f"-XX:TieredStopAtLevel=1 -D{_HDFS_CLIENT}.initial.delay.ms=5 -D{_HDFS_CLIENT}.retries=11",
-)
+for _programs, _options in {
+    "SPARK_LAUNCHER_OPTS": _STARTS_FAST,
+    "SPARK_DAEMON_JAVA_OPTS": _STARTS_FAST,
+    "SPARK_SUBMIT_OPTS": f"{_STARTS_FAST} -Dspark.executor.extraJavaOptions={_STARTS_FAST} "
+    f"-D{_HDFS_CLIENT}.initial.delay.ms=5 -D{_HDFS_CLIENT}.retries=11",
+}.items():
+    os.environ.setdefault(_programs, _options)
 
 Record = Mapping[str, Any]
 
