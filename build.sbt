@@ -31,7 +31,8 @@ ThisBuild / licenses := Seq("Apache-2.0" -> url("https://www.apache.org/licenses
 ThisBuild / scmInfo := Some(
   ScmInfo(
     url("https://github.com/sparktf/sparktf"),
-    "scm:git:https://github.com/sparktf/sparktf.git"
+    "scm:git:https://github.com/sparktf/sparktf.git",
+    "scm:git:ssh://git@github.com/sparktf/sparktf.git"
   )
 )
 ThisBuild / developers := List(
@@ -39,6 +40,13 @@ ThisBuild / developers := List(
 )
 ThisBuild / versionScheme := Some("early-semver")
 ThisBuild / scalaVersion := scala213
+
+val releasedVersions = settingKey[Seq[String]]("The versions that CHANGELOG.md dates, newest first")
+ThisBuild / releasedVersions := {
+  val Released = """## (\S+), \d{4}-\d\d-\d\d""".r
+  val dated = IO.readLines(file("CHANGELOG.md")).collect { case Released(v) => v }
+  dated.filterNot(_ == (ThisBuild / version).value) // dated already, and about to be released
+}
 
 // One Spark at a time: each test JVM takes up to 2 GiB and all cores.
 Global / concurrentRestrictions += Tags.limit(Tags.ForkedTestGroup, 1)
@@ -57,6 +65,9 @@ val publishedJar: Seq[Setting[_]] = Seq(
   libraryDependencies += "org.apache.spark" %% "spark-sql" % sparkBaseVersion % Provided,
   scalacOptions ++= lints :+ unusedImports(scalaBinaryVersion.value),
   Compile / packageBin / mappings += file("LICENSE").getAbsoluteFile -> "META-INF/LICENSE",
+  // What was compiled against the last release must go on running: see `binaryCompatibility`.
+  mimaPreviousArtifacts :=
+    releasedVersions.value.take(1).map(organization.value %% moduleName.value % _).toSet,
   // Scaladoc cannot follow a link into Spark's classes, which is no fault of the sources.
   Compile / doc / scalacOptions -= "-Xfatal-warnings",
   // The tests run on the packaged jars, once per Spark: here they are formatted only.
@@ -465,6 +476,13 @@ lazy val root = (project in file("."))
   )
 
 addCommandAlias("jars", "root/copyJars")
+// Not `mimaReportBinaryIssues` alone: the other projects are not published, and have no release.
+addCommandAlias(
+  "binaryCompatibility",
+  Seq("tfrecord", "tfrecord2_12", "savedmodel", "savedmodel2_12")
+    .map(row => s"$row/mimaReportBinaryIssues")
+    .mkString("; ")
+)
 // What `make test` runs, several at a time.
 addCommandAlias(
   "runFiles",
