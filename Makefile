@@ -54,7 +54,7 @@ endef
 help: ## This list
 	@echo 'Commands:'
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
-	  | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	  | awk -F'|' '{ printf "%-21s %s\n", $$1, $$2 }'
 
 .PHONY: quickstart
 quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to a trained network (IMAGES=DIR: your own)
@@ -119,7 +119,7 @@ format: $(VENV) $(LAUNCHER) ## Formats all sources, Scala and Python
 jars: $(JARS_BUILT) ## The data source's jars, for Scala 2.12 and 2.13, into python/sparktf/jars
 
 # Not the user's own repository, which only `make sbt CMD=publishM2` fills.
-test repository: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
+test repository release-check: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
 
 .PHONY: repository
 repository: $(VENV) $(LAUNCHER) ## The jars as Maven packages in target/m2, which the tests use
@@ -134,6 +134,30 @@ wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
 	  grep -q "$$file" <<<"$$listed" || { echo "The wheel lacks $$file" >&2; exit 1; }; \
 	done
 	@ls dist/*.whl
+
+# The packages in Spark's own programs: the oldest Spark is of Scala 2.12, .venv's of 2.13.
+RELEASED_TESTS := tests/test_packages.py tests/test_savedmodel_packages.py
+release-check: .spark/$(firstword $(SPARKS))/.installed
+
+.PHONY: release-check
+release-check: $(PACKAGE) $(LAUNCHER) ## Builds all that a release publishes, and checks it
+	rm -rf dist target/m2/io/github/sparktf
+	$(call quietly,Building the Maven packages and comparing them with the last release,release,\
+	  $(SBT) jars publishM2 binaryCompatibility)
+	$(call quietly,Building the wheel and the sdist,dist,.venv/bin/python -m hatchling build -d dist)
+	DIST=dist .venv/bin/python -m pytest -qx tests/test_maven_packages.py tests/test_release.py
+	.venv/bin/python -m pytest -qx $(RELEASED_TESTS)
+	PYTHONPATH="$(CURDIR)/.spark/$(firstword $(SPARKS))" \
+	  .venv/bin/python -m pytest -qx $(RELEASED_TESTS)
+	.venv/bin/python .ci/install_check.py
+
+.PHONY: set-version
+set-version: ## The version of the next release (TO=0.2.0), in pyproject.toml and in install lines
+	@[[ "$(TO)" =~ ^[0-9]+\.[0-9]+\.[0-9]+$$ ]] || { echo 'TO=… is to be like 0.2.0' >&2; exit 1; }
+	perl -pi -e 's/^version = ".*"/version = "$(TO)"/' pyproject.toml
+	perl -pi -e 's/(io\.github\.sparktf:sparktf-[\w.]+:)\d[\w.-]*\w/$${1}$(TO)/g' \
+	  $$(git grep -lE 'io\.github\.sparktf:' -- README.md docs examples python)
+	@git --no-pager diff --stat
 
 .PHONY: fuzz
 fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
