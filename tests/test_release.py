@@ -114,25 +114,20 @@ def test_extras_that_users_are_told_of_are_there(metadata):
 
 
 def test_the_readme_on_pypi_links_to_files_of_this_version_at_github(metadata):
-    description = metadata.get_payload()
     assert metadata["Description-Content-Type"] == "text/markdown"
-    prose = re.sub(r"^```.*?^```", "", description, flags=re.DOTALL | re.M)
-    links = re.findall(r"(!?)\[[^]]*\]\(([^)\s]+)\)", prose)
+    link, code = re.compile(r"(!?)\[[^]]*\]\(([^)\s]+)\)"), re.compile(r"(?ms)^```.*?^```")
+    readme, description = (ROOT / "README.md").read_text(), metadata.get_payload()
+    assert code.findall(description) == code.findall(readme)
+    links = link.findall(code.sub("", readme))
     assert len(links) > 5
+    expected = []
     for image, address in links:
-        assert address.startswith(("https://", "http://", "#")), address
-        linked = re.fullmatch(
-            r"https://(?:raw\.githubusercontent\.com|github\.com)/sparktf/sparktf/(?:blob/)?"
-            r"v([\d.]+)/([^#]+).*",
-            address,
-        )
-        if linked:
-            assert linked[1] == VERSION
-            assert (ROOT / linked[2]).exists(), address
-            assert address.startswith("https://raw.") == bool(image), address
-    # And code is as it was.
-    code = re.compile(r"^```.*?^```", re.DOTALL | re.M)
-    assert code.findall(description) == code.findall((ROOT / "README.md").read_text())
+        if not address.startswith(("https://", "#")):
+            assert (ROOT / address.partition("#")[0]).exists(), address
+            github, blob = ("raw.githubusercontent", "") if image else ("github", "blob/")
+            address = f"https://{github}.com/sparktf/sparktf/{blob}v{VERSION}/{address}"
+        expected.append((image, address))
+    assert link.findall(code.sub("", description)) == expected
 
 
 def test_the_sdist_makes_the_same_wheel(dist, wheel, tmp_path):
