@@ -145,7 +145,7 @@ release-check: $(PACKAGE) $(LAUNCHER) ## Builds all that a release publishes, an
 	$(call quietly,Building the Maven packages and comparing them with the last release,release,\
 	  $(SBT) jars publishM2 binaryCompatibility)
 	$(call quietly,Building the wheel and the sdist,dist,.venv/bin/python -m hatchling build -d dist)
-	DIST=dist .venv/bin/python -m pytest -qx tests/test_maven_packages.py tests/test_release.py
+	SPARKTF_DIST=dist .venv/bin/python -m pytest -qx tests/test_maven_packages.py tests/test_release.py
 	.venv/bin/python -m pytest -qx $(RELEASED_TESTS)
 	PYTHONPATH="$(CURDIR)/.spark/$(firstword $(SPARKS))" \
 	  .venv/bin/python -m pytest -qx $(RELEASED_TESTS)

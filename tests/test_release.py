@@ -1,5 +1,5 @@
 """The version that a release has everywhere, and its wheel and sdist: those in the folder that
-`$DIST` names, or new ones."""
+`$SPARKTF_DIST` names, or new ones."""
 
 import email
 import os
@@ -28,8 +28,8 @@ _PYTHON = ROOT / "python" / "sparktf"
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
     """The folder with the wheel and the sdist."""
-    if "DIST" in os.environ:
-        return Path(os.environ["DIST"]).absolute()
+    if "SPARKTF_DIST" in os.environ:
+        return Path(os.environ["SPARKTF_DIST"]).absolute()
     return _build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
