@@ -70,7 +70,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
 test: ## Format, lint, types, tests on every Spark
 	@$(SIDE_BY_SIDE) lint $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED)
 	@rm -rf target/tests && mkdir -p target/tests/sbt
-	$(SBT) jars publishM2 Test/compile runFiles formatCheck </dev/null || \
+	$(SBT) jars publishM2 binaryCompatibility Test/compile runFiles formatCheck </dev/null || \
 	  touch target/tests/sbt/failed
 	@$(SIDE_BY_SIDE) all-tests
 	@failed=$$(cd target/tests && ls -d */failed 2>/dev/null | sed 's|/failed||' | paste -sd ' '); \
