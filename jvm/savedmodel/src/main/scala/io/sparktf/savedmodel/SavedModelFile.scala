@@ -72,7 +72,7 @@ private[savedmodel] object SavedModelFile {
     val tags = message.all(1).flatMap(_.texts(4)).toSet
     val signatures = message.all(5).map { entry =>
       val (name, value) = keyAndValue(entry)
-      Signature(name, tensors(value.all(1)), tensors(value.all(2)))
+      new Signature(name, tensors(value.all(1)), tensors(value.all(2)))
     }
     (tags, signatures)
   }
@@ -89,7 +89,8 @@ private[savedmodel] object SavedModelFile {
         case Some(message) if message.number(3, 0) != 0 => None
         case Some(message) => Some(message.all(2).map(_.number(1, 0)))
       }
-      TensorSpec(name, info.number(2, 0).toInt, shape, info.texts(1).lastOption.getOrElse(""), kind)
+      val tensor = info.texts(1).lastOption.getOrElse("")
+      new TensorSpec(name, info.number(2, 0).toInt, shape, tensor, kind)
     }.sortBy(_.name)
 
   private def keyAndValue(entry: Message): (String, Message) = (

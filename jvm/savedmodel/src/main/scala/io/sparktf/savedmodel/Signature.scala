@@ -12,13 +12,13 @@ import org.apache.spark.sql.types.{ArrayType, DataType}
  * @param tensor the name of the graph's tensor, which differs between exports: "operation:index"
  * @param kind "tensor", or what it is if it is no plain one
  */
-final case class TensorSpec private[savedmodel] (
-    name: String,
-    code: Int,
-    shape: Option[Seq[Long]],
-    tensor: String,
+final class TensorSpec private[savedmodel] (
+    val name: String,
+    val code: Int,
+    val shape: Option[Seq[Long]],
+    val tensor: String,
     private[savedmodel] val kind: String
-) {
+) extends Serializable {
 
   /** The dtype's name in TensorFlow, such as "float32". */
   def dtype: String = DType.nameOf(code)
@@ -40,11 +40,11 @@ final case class TensorSpec private[savedmodel] (
 }
 
 /** A signature of a SavedModel: its inputs and outputs, each in the order of their names. */
-final case class Signature private[savedmodel] (
-    name: String,
-    inputs: Seq[TensorSpec],
-    outputs: Seq[TensorSpec]
-) {
+final class Signature private[savedmodel] (
+    val name: String,
+    val inputs: Seq[TensorSpec],
+    val outputs: Seq[TensorSpec]
+) extends Serializable {
 
   /** @throws IllegalArgumentException if there is none of that name, with those that there are */
   private[savedmodel] def input(named: String): TensorSpec = find(inputs, "input", named)
