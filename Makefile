@@ -26,6 +26,7 @@ JVM_SOURCES := build.sbt pyproject.toml $(wildcard project/*.sbt project/*.scala
   project/build.properties $(shell find jvm -path '*/src/main/*' -type f)
 BENCHMARK_SOURCES := $(shell find benchmarks/spark -path '*/src/main/*' -type f)
 SPARKS_INSTALLED := $(SPARKS:%=.spark/%/.installed)
+DOCS_TOOLS := .tools/docs/.installed
 
 # A jar that was removed by hand is built again.
 ifneq ($(words $(wildcard $(JARS))),2)
@@ -159,6 +160,12 @@ set-version: ## The version of the next release (TO=0.2.0), in pyproject.toml an
 	  $$(git grep -lE 'io\.github\.sparktf:' -- README.md docs examples python)
 	@git --no-pager diff --stat
 
+.PHONY: docs
+docs: $(DOCS_TOOLS) $(LAUNCHER) ## The documentation as a site, in target/site
+	$(call quietly,Building scaladoc,scaladoc,$(SBT) tfrecord/doc savedmodel/doc)
+	.tools/docs/bin/mkdocs build --quiet
+	@echo target/site/index.html
+
 .PHONY: fuzz
 fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
 	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
@@ -253,6 +260,12 @@ $(PACKAGE): $(VENV) pyproject.toml
 .spark/%/.installed: | $(VENV)
 	$(call quietly,Setting up Spark $* for the tests (once; half a minute),spark-$*,\
 	  rm -rf .spark/$* && .venv/bin/pip install --target .spark/$* pyspark==$*)
+	@touch $@
+
+$(DOCS_TOOLS): docs/requirements.txt | $(VENV)
+	$(call quietly,Setting up what builds the documentation (once; a quarter of a minute),docs-tools,\
+	  rm -rf .tools/docs && .venv/bin/python -m venv .tools/docs && \
+	  .tools/docs/bin/pip install --no-deps -r docs/requirements.txt)
 	@touch $@
 
 # Apache Ivy, which every pyspark has among its jars, fetches the launcher.

@@ -1,0 +1,90 @@
+"""spark-shell with sparktf's packages, from a local Maven repository that `publishM2` filled, and
+the registry that Spark asks for TensorFlow's part."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from sparktf import _spark_submit
+
+_ROOT = Path(__file__).resolve().parents[1]
+_IVY = _ROOT / "target" / "ivy"
+
+
+def run(
+    folder: Path,
+    *arguments: str,
+    stdin: str,
+    packages: tuple[str, ...] = ("sparktf-savedmodel",),
+    **variables: str,
+) -> str:
+    """What spark-shell has printed, on both streams; asserts that it succeeds.
+
+    Args:
+        folder: A new one, where it is started.
+        *arguments: Its own, behind those that load the packages.
+        stdin: What is typed.
+        packages: Names without Scala's version.
+        **variables: Of its environment.
+    """
+    folder.mkdir()
+    spark_home = _spark_submit.spark_home()
+    version = re.search(r'^version = "(.*)"', (_ROOT / "pyproject.toml").read_text(), re.M)
+    assert version
+    scala = _spark_submit.scala_version()
+    coordinates = [f"io.github.sparktf:{name}_{scala}:{version[1]}" for name in packages]
+    home = folder / "home"
+    (home / ".m2").mkdir(parents=True)
+    (home / ".m2" / "repository").symlink_to(_ROOT / "target" / "m2")
+    # What does not change is kept: TensorFlow's archive is large, and unpacked when first used.
+    unpacked = f"-Dorg.bytedeco.javacpp.cachedir={_ROOT / 'target' / 'javacpp'}"
+    command = [
+        str(spark_home / "bin" / "spark-shell"),
+        *("--packages", ",".join(coordinates), "--conf", f"spark.jars.ivy={_IVY}"),
+        *("--conf", "spark.ui.enabled=false", "--driver-java-options", unpacked),
+        *("--conf", f"spark.executor.extraJavaOptions={unpacked}"),
+        *arguments,
+    ]
+    left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "PYSPARK_DRIVER_PYTHON")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out} | {
+        "SPARK_HOME": str(spark_home),
+        "SPARK_SUBMIT_OPTS": f"-XX:TieredStopAtLevel=1 -Duser.home={home}",
+        "PYSPARK_PYTHON": sys.executable,
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        **variables,
+    }
+    with _ivy():
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def _ivy() -> Iterator[None]:
+    """An Ivy cache that has TensorFlow and none of our own jars, which change; for one at a time,
+    as Ivy has no locks and the tests of several Sparks may run side by side."""
+    _IVY.mkdir(parents=True, exist_ok=True)
+    with (_IVY / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for ours in _IVY.glob("*/*sparktf*"):
+            if ours.is_dir():
+                shutil.rmtree(ours)
+            else:
+                ours.unlink()
+        yield
