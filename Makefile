@@ -163,7 +163,7 @@ set-version: ## The version of the next release (TO=0.2.0), in pyproject.toml an
 .PHONY: docs
 docs: $(DOCS_TOOLS) $(LAUNCHER) ## The documentation as a site, in target/site
 	$(call quietly,Building scaladoc,scaladoc,$(SBT) tfrecord/doc savedmodel/doc)
-	.tools/docs/bin/mkdocs build --quiet
+	$(call quietly,Building the site,site,NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build)
 	@echo target/site/index.html
 
 .PHONY: fuzz
