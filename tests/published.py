@@ -1,6 +1,8 @@
-"""The files of a release as tests and the release's own check find them."""
+"""The files of a release as tests and the release's own check find them, and a user of them."""
 
+import os
 import re
+import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,6 +14,9 @@ MODULES = ("tfrecord", "savedmodel")
 SCALAS = ("2.12", "2.13")
 
 
+_REPOSITORY = ROOT / "target" / "m2"
+
+
 class MavenPackage:
     """A Maven package in target/m2."""
 
@@ -19,7 +24,7 @@ class MavenPackage:
         self.module = module
         self.scala = scala
         self.name = f"sparktf-{module}_{scala}"
-        self.folder = ROOT / "target/m2/io/github/sparktf" / self.name / VERSION
+        self.folder = _REPOSITORY / "io/github/sparktf" / self.name / VERSION
         self.jar = self.file(".jar")
         self.sources = ROOT / "jvm" / module / "src" / "main"
 
@@ -28,6 +33,27 @@ class MavenPackage:
 
     def pom(self):
         return ElementTree.parse(self.file(".pom")).getroot()
+
+
+def users_environment(folder, spark_home, properties=()):
+    """The environment of Spark's programs for a user whose home is in `folder` and whose local
+    Maven repository is target/m2, with these properties of Java."""
+    home = folder / "home"
+    (home / ".m2").mkdir(parents=True)
+    (home / ".m2" / "repository").symlink_to(_REPOSITORY)
+    options = {"user.home": home, **dict(properties)}
+    # With SPARK_TESTING Spark looks for the repository elsewhere.
+    left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "PYSPARK_DRIVER_PYTHON")
+    return {name: value for name, value in os.environ.items() if name not in left_out} | {
+        "SPARK_HOME": str(spark_home),
+        "SPARK_SUBMIT_OPTS": " ".join(
+            [
+                os.environ["SPARK_SUBMIT_OPTS"],
+                *(f"-D{key}={value}" for key, value in options.items()),
+            ]
+        ),
+        "PYSPARK_PYTHON": sys.executable,
+    }
 
 
 def jar_in_wheel(scala):

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from published import ROOT, VERSION, users_environment
+
 from sparktf import _spark_submit
 
-_ROOT = Path(__file__).resolve().parents[1]
-_IVY = _ROOT / "target" / "ivy"
+_IVY = ROOT / "target" / "ivy"
 
 
 def run(
@@ -37,15 +35,10 @@ def run(
     """
     folder.mkdir()
     spark_home = _spark_submit.spark_home()
-    version = re.search(r'^version = "(.*)"', (_ROOT / "pyproject.toml").read_text(), re.M)
-    assert version
     scala = _spark_submit.scala_version()
-    coordinates = [f"io.github.sparktf:{name}_{scala}:{version[1]}" for name in packages]
-    home = folder / "home"
-    (home / ".m2").mkdir(parents=True)
-    (home / ".m2" / "repository").symlink_to(_ROOT / "target" / "m2")
+    coordinates = [f"io.github.sparktf:{name}_{scala}:{VERSION}" for name in packages]
     # What does not change is kept: TensorFlow's archive is large, and unpacked when first used.
-    unpacked = f"-Dorg.bytedeco.javacpp.cachedir={_ROOT / 'target' / 'javacpp'}"
+    unpacked = f"-Dorg.bytedeco.javacpp.cachedir={ROOT / 'target' / 'javacpp'}"
     command = [
         str(spark_home / "bin" / "spark-shell"),
         *("--packages", ",".join(coordinates), "--conf", f"spark.jars.ivy={_IVY}"),
@@ -53,14 +46,7 @@ def run(
         *("--conf", f"spark.executor.extraJavaOptions={unpacked}"),
         *arguments,
     ]
-    left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "PYSPARK_DRIVER_PYTHON")
-    environment = {name: value for name, value in os.environ.items() if name not in left_out} | {
-        "SPARK_HOME": str(spark_home),
-        "SPARK_SUBMIT_OPTS": f"-XX:TieredStopAtLevel=1 -Duser.home={home}",
-        "PYSPARK_PYTHON": sys.executable,
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        **variables,
-    }
+    environment = users_environment(folder, spark_home) | {"TF_CPP_MIN_LOG_LEVEL": "2"} | variables
     with _ivy():
         done = subprocess.run(
             command,

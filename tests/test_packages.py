@@ -1,17 +1,19 @@
 """``--packages`` in Spark's own programs, from a local Maven repository that `publishM2` filled and
 with no network."""
 
-import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from published import VERSION, MavenPackage, jar_in_wheel, users_environment
 
-import sparktf
 from sparktf import _spark_submit
 
-_REPOSITORY = Path(__file__).parents[1] / "target" / "m2"
+# Nobody listens on port 9.
+_OFFLINE = {
+    f"{protocol}.proxy{part}": value
+    for protocol in ("http", "https")
+    for part, value in (("Host", "127.0.0.1"), ("Port", "9"))
+}
 
 _PYTHON = """
 import sys
@@ -53,10 +55,10 @@ class _Program:
         self._stderr = folder / "stderr"
         (folder / "stdin").write_text(stdin)
         spark_home = _spark_submit.spark_home()
-        package = f"io.github.sparktf:sparktf-tfrecord_{_spark_submit.scala_version()}"
+        package = f"io.github.sparktf:sparktf-tfrecord_{_spark_submit.scala_version()}:{VERSION}"
         command = [
             str(spark_home / "bin" / name),
-            *("--master", "local[2]", "--packages", f"{package}:{_version()}"),
+            *("--master", "local[2]", "--packages", package),
             *("--conf", "spark.ui.enabled=false"),
             *("--conf", f"spark.sql.warehouse.dir={folder / 'warehouse'}"),
             *(argument.format(out=self.out) for argument in arguments),
@@ -69,7 +71,8 @@ class _Program:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=_environment(folder, spark_home, self.out),
+                env=users_environment(folder, spark_home, {"derby.system.home": folder} | _OFFLINE)
+                | {"OUT": str(self.out)},
                 stdin=given,
                 stdout=stdout,
                 stderr=stderr,
@@ -87,45 +90,10 @@ class _Program:
         self._process.wait()
 
 
-def _version():
-    jar = Path(sparktf.jar_path(_spark_submit.scala_version()))
-    return jar.stem.rpartition("-")[2]
-
-
-def _environment(folder, spark_home, out):
-    """Of a user whose local Maven repository is ours, and who is offline."""
-    home = folder / "home"
-    (home / ".m2").mkdir(parents=True)
-    (home / ".m2" / "repository").symlink_to(_REPOSITORY)
-    dead = "127.0.0.1"  # nobody listens on port 9
-    options = {
-        "user.home": home,
-        "derby.system.home": folder,
-        **{f"{protocol}.proxyHost": dead for protocol in ("http", "https")},
-        **{f"{protocol}.proxyPort": 9 for protocol in ("http", "https")},
-    }
-    given = {
-        "SPARK_HOME": str(spark_home),
-        "SPARK_SUBMIT_OPTS": " ".join(
-            [
-                os.environ["SPARK_SUBMIT_OPTS"],
-                *(f"-D{key}={value}" for key, value in options.items()),
-            ]
-        ),
-        "PYSPARK_PYTHON": sys.executable,
-        "OUT": str(out),
-    }
-    # With SPARK_TESTING Spark looks for the repository elsewhere.
-    left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "PYSPARK_DRIVER_PYTHON")
-    return {name: value for name, value in os.environ.items() if name not in left_out} | given
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _repository():
     scala = _spark_submit.scala_version()
-    package = _REPOSITORY / "io" / "github" / "sparktf" / f"sparktf-tfrecord_{scala}" / _version()
-    jar = package / f"sparktf-tfrecord_{scala}-{_version()}.jar"
-    built = Path(sparktf.jar_path(scala))
+    jar, built = MavenPackage("tfrecord", scala).jar, jar_in_wheel(scala)
     if not jar.is_file() or jar.read_bytes() != built.read_bytes():
         pytest.fail(f"{jar} is not what {built} is: `make repository` builds both")
 
