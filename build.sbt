@@ -153,6 +153,9 @@ def jarsIn(folder: File): Seq[File] = {
   jars
 }
 
+// The same suites by the other entrance to the data source, that of Data Source V2.
+val ByV2 = config("by-v2").extend(Test)
+
 // The same suites with their files in HDFS or S3, and with their tasks in the executors of a
 // cluster; and suites of their own about what a cluster loses.
 val OnHdfs = config("on-hdfs").extend(Test)
@@ -223,18 +226,23 @@ val hdfsOptions = Def.task {
 /** Without the optimizing compiler: most of what these tests run, they run a few times. */
 val startsFast = Seq("-XX:TieredStopAtLevel=1")
 
+/** The suites of Test once more, in another way. */
+def testsOnceMore(row: String, way: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
+  inConfig(way)(
+    Defaults.testTasks ++ Seq(javaOptions ++= startsFast) ++ settings ++ Seq(
+      // Left to itself it would be that of Test, with the options of Test.
+      forkOptions := (Test / forkOptions).value.withRunJVMOptions(javaOptions.value.toVector),
+      runFileOf(s"$row-${way.name}")
+    )
+  )
+
+// By another way than the JVM's options, so that a suite notices when those do not arrive.
+def told(what: String, value: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-D$what=$value")
+
 /** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
 val elsewhere: Seq[Setting[_]] = {
-  // By another way than the JVM's options, so that a suite notices when those do not arrive.
-  def told(where: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-Don=$where")
   def tests(where: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
-    inConfig(where)(
-      Defaults.testTasks ++ Seq(javaOptions ++= startsFast) ++ settings ++ Seq(
-        // Left to itself it would be that of Test, with the options of Test.
-        forkOptions := (Test / forkOptions).value.withRunJVMOptions(javaOptions.value.toVector),
-        runFileOf(s"spark42-${where.name}")
-      )
-    )
+    testsOnceMore("spark42", where)(settings: _*)
   Seq(
     libraryDependencies ++= hdfsServer.map(_ % HdfsServer) ++ s3Client.map(_ % S3Client),
     serverJars := Seq("hdfs" -> HdfsServer, "s3a" -> S3Client).foreach { case (name, jars) =>
@@ -243,11 +251,11 @@ val elsewhere: Seq[Setting[_]] = {
     }
   ) ++
     tests(OnHdfs)(
-      testOptions ++= Seq(localOnly, told("hdfs")),
+      testOptions ++= Seq(localOnly, told("on", "hdfs")),
       javaOptions ++= "-Dsparktf.test.on=hdfs" +: hdfsOptions.value
     ) ++
     tests(OnS3)(
-      testOptions ++= Seq(localOnly, without("NotOnS3"), told("s3")),
+      testOptions ++= Seq(localOnly, without("NotOnS3"), told("on", "s3")),
       fullClasspath ++= Attributed.blankSeq(
         update.value.select(configurationFilter(S3Client.name))
       ),
@@ -258,7 +266,7 @@ val elsewhere: Seq[Setting[_]] = {
       )
     ) ++
     tests(OnCluster)(
-      testOptions ++= Seq(localOnly, told("cluster")),
+      testOptions ++= Seq(localOnly, told("on", "cluster")),
       javaOptions += "-Dsparktf.test.on=cluster"
     ) ++
     tests(UnderFaults)(
@@ -336,7 +344,14 @@ def sparkTests(
     )
 }
 
-val tfrecordTests = sparkTests(tfrecord, "jvm/tfrecord", "spark", references) _
+def tfrecordTests(on: TestedSpark, skipped: Seq[Tests.Argument]): Project =
+  sparkTests(tfrecord, "jvm/tfrecord", "spark", references)(on, skipped)
+    .configs(ByV2)
+    .settings(testsOnceMore(s"spark${on.name}", ByV2)(
+      // PushDownSuite names the entrance itself.
+      testOptions ++= Seq(told("by", "tfrecordv2"), Tests.Filter(!_.endsWith(".PushDownSuite"))),
+      javaOptions += "-Dsparktf.test.source=tfrecordv2"
+    ))
 
 lazy val spark35_212 = tfrecordTests(on35_212, Nil)
 lazy val spark35_213 = tfrecordTests(on35_213, Seq(formatOnly))
@@ -486,7 +501,9 @@ addCommandAlias(
 // What `make test` runs, several at a time.
 addCommandAlias(
   "runFiles",
-  "Test/runFile; spark42/OnHdfs/runFile; spark42/OnS3/runFile; spark42/OnCluster/runFile; " +
+  "Test/runFile; " +
+    Seq("35_212", "35_213", "40", "41", "42").map(row => s"spark$row/ByV2/runFile; ").mkString +
+    "spark42/OnHdfs/runFile; spark42/OnS3/runFile; spark42/OnCluster/runFile; " +
     "spark42/UnderFaults/runFile; serverJars"
 )
 addCommandAlias("serverJars", "spark42/serverJars")

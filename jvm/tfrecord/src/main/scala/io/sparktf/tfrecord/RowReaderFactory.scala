@@ -1,14 +1,19 @@
 package io.sparktf.tfrecord
 
 import org.apache.hadoop.conf.Configuration
+import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.sql.SparkSession
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.execution.datasources.PartitionedFile
 import org.apache.spark.sql.types.{BinaryType, StructField, StructType}
+import org.apache.spark.util.SerializableConfiguration
 
 /**
  * Sent to the tasks of a query, where it opens their files.
  *
  * @param dataSchema all columns of the files
- * @param requiredSchema those that the query asks for
+ * @param partitionSchema the columns behind them, whose values are the same in all rows of a file
+ * @param requiredSchema those of the files that the query asks for
  * @param corruptColumn the name of the column for records that cannot be decoded
  * @throws IllegalArgumentException where a column cannot be read, naming it
  */
@@ -18,7 +23,8 @@ final private[tfrecord] class RowReaderFactory(
     requiredSchema: StructType,
     caseSensitive: Boolean,
     corruptColumn: String,
-    options: TFRecordOptions
+    options: TFRecordOptions,
+    conf: Broadcast[SerializableConfiguration]
 ) extends Serializable {
   private val recordType = options.recordType
   private val mode = options.mode
@@ -46,15 +52,18 @@ final private[tfrecord] class RowReaderFactory(
   })
 
   /** The rows of the file or its split, which is closed at their end at the latest. */
-  def open(file: PartitionedFile, conf: Configuration): RecordIterator = {
-    val records = new RecordFile(file.toPath, file.fileSize, conf, options)
+  def open(file: PartitionedFile): RecordIterator = open(file, file.partitionValues)
+
+  /** @param partitionValues what all rows have in the columns of `partitionSchema` */
+  def open(file: PartitionedFile, partitionValues: InternalRow): RecordIterator = {
+    val records = new RecordFile(file.toPath, file.fileSize, conf.value.value, options)
       .open(file.start, file.length)
     val decoder = RecordDecoder(
       // Without columns a record has nothing to decode, and is one row in any mode but one.
       if (requiredSchema.isEmpty) RecordType.ByteArray else recordType,
       rowSchema
     )
-    decoder.setPartitionValues(file.partitionValues)
+    decoder.setPartitionValues(partitionValues)
     mode match {
       case ReadMode.FailFast if requiredSchema.isEmpty =>
         new RecordCounter(records, decoder.read(Array.emptyByteArray, 0, 0))
@@ -81,4 +90,30 @@ final private[tfrecord] class RowReaderFactory(
           s"of type binary, not ${f.dataType.simpleString}"
       )
     }
+}
+
+private[tfrecord] object RowReaderFactory {
+
+  /** @param hadoopConf the session's, with the options in it */
+  def apply(
+      session: SparkSession,
+      dataSchema: StructType,
+      partitionSchema: StructType,
+      requiredSchema: StructType,
+      options: Map[String, String],
+      hadoopConf: Configuration
+  ): RowReaderFactory = {
+    val sqlConf = session.sessionState.conf
+    val parsed = new TFRecordOptions(options, hadoopConf)
+    val readConf = new SerializableConfiguration(Compression.readConf(hadoopConf))
+    new RowReaderFactory(
+      dataSchema,
+      partitionSchema,
+      requiredSchema,
+      sqlConf.caseSensitiveAnalysis,
+      parsed.columnNameOfCorruptRecord(sqlConf.columnNameOfCorruptRecord),
+      parsed,
+      session.sparkContext.broadcast(readConf)
+    )
+  }
 }

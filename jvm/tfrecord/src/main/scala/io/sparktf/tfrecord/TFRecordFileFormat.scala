@@ -10,7 +10,6 @@ import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.execution.datasources.{FileFormat, OutputWriterFactory, PartitionedFile}
 import org.apache.spark.sql.sources.{DataSourceRegister, Filter}
 import org.apache.spark.sql.types.{DataType, StructType}
-import org.apache.spark.util.SerializableConfiguration
 import org.slf4j.LoggerFactory
 
 /**
@@ -96,22 +95,17 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       options: Map[String, String],
       hadoopConf: Configuration
   ): PartitionedFile => Iterator[InternalRow] = {
-    val sqlConf = sparkSession.sessionState.conf
-    val parsed = new TFRecordOptions(options, hadoopConf)
-    val rowReaders = new RowReaderFactory(
+    val rowReaders = RowReaderFactory(
+      sparkSession,
       dataSchema,
       partitionSchema,
       requiredSchema,
-      sqlConf.caseSensitiveAnalysis,
-      parsed.columnNameOfCorruptRecord(sqlConf.columnNameOfCorruptRecord),
-      parsed
-    )
-    val conf = sparkSession.sparkContext.broadcast(
-      new SerializableConfiguration(Compression.readConf(hadoopConf))
+      options,
+      hadoopConf
     )
     val inBatches = options.get(ReturningBatch).contains("true")
     file => {
-      val rows = rowReaders.open(file, conf.value.value)
+      val rows = rowReaders.open(file)
       // A query that stops early, or fails, leaves the iterator before its end.
       Option(TaskContext.get()).foreach(_.addTaskCompletionListener(rows.source))
       // Spark's own sources return batches by this name too.

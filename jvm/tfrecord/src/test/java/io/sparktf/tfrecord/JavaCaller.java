@@ -27,6 +27,8 @@ import org.apache.spark.sql.types.StructType;
 /** The data source as a program in Java uses it. */
 public final class JavaCaller {
 
+  private static final String SOURCE = System.getProperty("sparktf.test.source", "tfrecord");
+
   private JavaCaller() {}
 
   /** A record as a bean, which names its columns {@code label}, {@code name} and {@code pixels}. */
@@ -74,7 +76,7 @@ public final class JavaCaller {
         .createDataset(Arrays.asList(digits), Encoders.bean(Digit.class))
         .coalesce(1)
         .write()
-        .format("tfrecord")
+        .format(SOURCE)
         .mode(SaveMode.Append)
         .option("compression", "gzip")
         .partitionBy("label")
@@ -86,7 +88,7 @@ public final class JavaCaller {
     FilterFunction<Digit> named = digit -> digit.getName() != null;
     return spark
         .read()
-        .format("tfrecord")
+        .format(SOURCE)
         .schema("name STRING, pixels ARRAY<FLOAT>, label BIGINT")
         .load(path)
         .as(Encoders.bean(Digit.class))
@@ -100,7 +102,7 @@ public final class JavaCaller {
     MapFunction<Row, Integer> size = row -> row.getList(row.fieldIndex("pixels")).size();
     return spark
         .read()
-        .format("tfrecord")
+        .format(SOURCE)
         .options(Collections.singletonMap("samplingRatio", "1.0"))
         .load(path)
         .map(size, Encoders.INT())
@@ -119,7 +121,7 @@ public final class JavaCaller {
     for (byte[] payload : payloads) {
       rows.add(RowFactory.create(payload, Collections.singletonList(payload.length)));
     }
-    spark.createDataFrame(rows, schema).write().format("tfrecord").saveAsTable(table);
+    spark.createDataFrame(rows, schema).write().format(SOURCE).saveAsTable(table);
     return spark.sql("SELECT payload, sizes[0] FROM " + table + " ORDER BY 2").collectAsList();
   }
 
@@ -132,7 +134,7 @@ public final class JavaCaller {
     StreamingQuery query =
         spark
             .readStream()
-            .format("tfrecord")
+            .format(SOURCE)
             .schema("name STRING, label BIGINT")
             .options(options)
             .load(path)

@@ -14,7 +14,7 @@ class BucketSuite extends TableSuite {
   /** Two tables of the same rows, each with several files for a bucket and a partition column. */
   private def withBuckets(body: => Unit): Unit = withTable("one", "two") {
     for (table <- Seq("one", "two")) {
-      sql(s"CREATE TABLE $table (id BIGINT, name STRING, part INT) USING tfrecord " +
+      sql(s"CREATE TABLE $table (id BIGINT, name STRING, part INT) USING $source " +
         "PARTITIONED BY (part) CLUSTERED BY (id) SORTED BY (id) INTO 4 BUCKETS")
       rows.grouped(100).foreach { some =>
         frame("id BIGINT, name STRING, part INT", some: _*).write.insertInto(table)
@@ -83,7 +83,7 @@ class BucketSuite extends TableSuite {
 
   test("an insert by another number of tasks keeps to the buckets; a save to a path has none") {
     withTable("clustered") {
-      sql("CREATE TABLE clustered (id BIGINT, l ARRAY<BIGINT>) USING tfrecord " +
+      sql(s"CREATE TABLE clustered (id BIGINT, l ARRAY<BIGINT>) USING $source " +
         "CLUSTERED BY (id) INTO 3 BUCKETS")
       spark.range(0, 60, 1, 5).selectExpr("id", "array(id, id + 1)").write.insertInto("clustered")
       sql("INSERT INTO clustered SELECT id, array(id) FROM range(60, 70)")
@@ -93,7 +93,7 @@ class BucketSuite extends TableSuite {
     }
     withTempDir { folder =>
       assertFails("bucketBy") {
-        spark.range(5).write.format("tfrecord").bucketBy(2, "id").save(folder.getPath + "/out")
+        spark.range(5).write.format(source).bucketBy(2, "id").save(folder.getPath + "/out")
       }
     }
   }

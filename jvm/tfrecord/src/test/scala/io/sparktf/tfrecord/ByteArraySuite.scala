@@ -53,7 +53,7 @@ class ByteArraySuite extends TFRecordSuite {
         Row(1, Array[Byte](2), null),
         Row(2, Array[Byte](), "a")
       )
-      rows.write.format("tfrecord").options(Map(byteArrays)).partitionBy("part", "kind")
+      rows.write.format(source).options(Map(byteArrays)).partitionBy("part", "kind")
         .save(out.getPath)
       val found = infer(out, byteArrays)
       assert(found.schema.toDDL == "byteArray BINARY,part INT,kind STRING")

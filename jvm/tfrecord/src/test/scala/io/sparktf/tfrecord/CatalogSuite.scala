@@ -15,8 +15,8 @@ class CatalogSuite extends TableSuite {
   test("a managed table's files go with it, an external table's stay") {
     withTempDir { folder =>
       withTable("managed", "external") {
-        sql("CREATE TABLE managed (n INT) USING tfrecord")
-        sql(s"CREATE TABLE external (n INT) USING tfrecord LOCATION '$folder'")
+        sql(s"CREATE TABLE managed (n INT) USING $source")
+        sql(s"CREATE TABLE external (n INT) USING $source LOCATION '$folder'")
         for (table <- Seq("managed", "external")) {
           sql(s"INSERT INTO $table VALUES (1)")
           val files = locationOf(table)
@@ -34,7 +34,7 @@ class CatalogSuite extends TableSuite {
       writeExamples(new File(folder, "day=1/a.tfrecord"), example("n" -> int64s(10)))
       writeExamples(new File(folder, "day=2/b.tfrecord"), example("s" -> strings("x")))
       withTable("days") {
-        sql(s"CREATE TABLE days USING tfrecord LOCATION '$folder'")
+        sql(s"CREATE TABLE days USING $source LOCATION '$folder'")
         assert(spark.table("days").schema == StructType.fromDDL("n BIGINT, s STRING, day INT"))
         sql("MSCK REPAIR TABLE days")
         assertSameRows(sql("SELECT * FROM days"), Row(10L, null, 1), Row(null, "x", 2))
@@ -64,7 +64,7 @@ class CatalogSuite extends TableSuite {
   test("CREATE TABLE AS SELECT, partitioned, bucketed and with a comment") {
     withTempDir { folder =>
       withTable("made") {
-        sql("CREATE TABLE made USING tfrecord PARTITIONED BY (part) " +
+        sql(s"CREATE TABLE made USING $source PARTITIONED BY (part) " +
           s"CLUSTERED BY (id) SORTED BY (id) INTO 2 BUCKETS LOCATION '$folder' " +
           "COMMENT 'numbers' AS SELECT id, id / 2 AS half, id % 2 AS part FROM range(20)")
         assertSameRows(
@@ -83,9 +83,9 @@ class CatalogSuite extends TableSuite {
     LocalOnlyTest
   ) {
     withTable("first", "second", "third") {
-      sql("CREATE TABLE first (n INT, `the key` STRING, l ARRAY<FLOAT>) USING tfrecord " +
+      sql(s"CREATE TABLE first (n INT, `the key` STRING, l ARRAY<FLOAT>) USING $source " +
         "OPTIONS (compression 'gzip') PARTITIONED BY (`the key`)")
-      sql("CREATE TABLE IF NOT EXISTS first (other INT) USING tfrecord")
+      sql(s"CREATE TABLE IF NOT EXISTS first (other INT) USING $source")
       sql("CREATE TABLE second LIKE first")
       val ddl = sql("SHOW CREATE TABLE first").head().getString(0)
       sql(ddl.replaceFirst("first", "third"))
@@ -104,7 +104,7 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       def create(columns: String): Unit = {
         sql("DROP TABLE IF EXISTS grown")
-        sql(s"CREATE TABLE grown ($columns, day INT) USING tfrecord PARTITIONED BY (day) " +
+        sql(s"CREATE TABLE grown ($columns, day INT) USING $source PARTITIONED BY (day) " +
           s"LOCATION '$folder'")
         sql("MSCK REPAIR TABLE grown")
       }
@@ -139,7 +139,7 @@ class CatalogSuite extends TableSuite {
       val elsewhere = new File(folder, "elsewhere")
       writeExamples(new File(elsewhere, "x.tfrecord"), example("n" -> int64s(70)))
       withTable("named", "renamed") {
-        sql("CREATE TABLE named (n INT, day INT) USING tfrecord PARTITIONED BY (day)")
+        sql(s"CREATE TABLE named (n INT, day INT) USING $source PARTITIONED BY (day)")
         sql("INSERT INTO named VALUES (10, 1), (20, 2), (30, 3)")
         sql("ALTER TABLE named RENAME TO renamed")
         sql(s"ALTER TABLE renamed ADD PARTITION (day = 7) LOCATION '$elsewhere'")
@@ -154,7 +154,7 @@ class CatalogSuite extends TableSuite {
       }
       writeExamples(new File(elsewhere, "y.tfrecord"), example("n" -> int64s(80)))
       withTable("moved") {
-        sql("CREATE TABLE moved (n INT) USING tfrecord")
+        sql(s"CREATE TABLE moved (n INT) USING $source")
         sql("INSERT INTO moved VALUES (1)")
         sql(s"ALTER TABLE moved SET LOCATION '$elsewhere'")
         assertRows(sql("SELECT * FROM moved"), Row(80))
@@ -167,7 +167,7 @@ class CatalogSuite extends TableSuite {
       val file = new File(folder, "a.tfrecord")
       writeExamples(file, example("n" -> int64s(1)))
       withTable("seen") {
-        sql(s"CREATE TABLE seen (n INT) USING tfrecord LOCATION '$folder'")
+        sql(s"CREATE TABLE seen (n INT) USING $source LOCATION '$folder'")
         assertRows(sql("SELECT * FROM seen"), Row(1))
         writeExamples(new File(folder, "b.tfrecord"), example("n" -> int64s(2)))
         sql("REFRESH TABLE seen")
@@ -190,19 +190,19 @@ class CatalogSuite extends TableSuite {
   ) {
     withTempDir { folder =>
       withTable("options", "properties") {
-        sql("CREATE TABLE options (n INT) USING tfrecord OPTIONS (Compression 'zlib', " +
+        sql(s"CREATE TABLE options (n INT) USING $source OPTIONS (Compression 'zlib', " +
           s"pathGlobFilter '*.deflate') LOCATION '$folder'")
         sql("INSERT INTO options VALUES (1)")
         writeExamples(new File(folder, "other.tfrecord"), example("n" -> int64s(2)))
         sql("REFRESH TABLE options")
         assert(dataFiles(folder).count(_.getName.endsWith(".tfrecord.deflate")) == 1)
         assertRows(sql("SELECT * FROM options"), Row(1))
-        sql("CREATE TABLE properties (n INT) USING tfrecord TBLPROPERTIES (compression = 'gzip')")
+        sql(s"CREATE TABLE properties (n INT) USING $source TBLPROPERTIES (compression = 'gzip')")
         sql("INSERT INTO properties VALUES (1)")
         assert(pathsIn(locationOf("properties")).forall(_.endsWith(".tfrecord")))
       }
       withTable("wrong") {
-        sql("CREATE TABLE wrong (n INT) USING tfrecord OPTIONS (compression 'lzip')")
+        sql(s"CREATE TABLE wrong (n INT) USING $source OPTIONS (compression 'lzip')")
         assertFails("compression", "lzip")(sql("INSERT INTO wrong VALUES (1)"))
       }
     }
@@ -212,13 +212,13 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       writeExamples(new File(folder, "day=1/a.tfrecord"), example("n" -> int64s(10)))
       withTable("found", "given") {
-        spark.catalog.createTable("found", folder.getPath, "tfrecord")
+        spark.catalog.createTable("found", folder.getPath, source)
         spark.catalog.recoverPartitions("found")
         assertRows(spark.read.table("found"), Row(10L, 1))
         val schema = StructType.fromDDL("s STRING, l ARRAY<BIGINT>")
         spark.catalog.createTable(
           "given",
-          "tfrecord",
+          source,
           schema,
           Collections.singletonMap("compression", "gzip")
         )
@@ -234,11 +234,11 @@ class CatalogSuite extends TableSuite {
     withTempDir { folder =>
       val out = new File(folder, "out")
       for (n <- 1 to 2) {
-        sql(s"INSERT OVERWRITE DIRECTORY '$out' USING tfrecord " +
+        sql(s"INSERT OVERWRITE DIRECTORY '$out' USING $source " +
           s"OPTIONS (compression 'gzip') SELECT $n AS n, array('a', 'b') AS l")
       }
       assert(readExamples(out) == Vector(example("n" -> int64s(2), "l" -> strings("a", "b"))))
-      sql(s"CREATE TEMPORARY VIEW view USING tfrecord OPTIONS (path '$out')")
+      sql(s"CREATE TEMPORARY VIEW view USING $source OPTIONS (path '$out')")
       try assertRows(sql("SELECT l, n FROM view"), Row(Seq("a", "b"), 2L))
       finally sql("DROP VIEW view")
     }
@@ -247,13 +247,13 @@ class CatalogSuite extends TableSuite {
   test("saveAsTable replaces a table and its columns; the table itself is no source for that") {
     withTable("saved") {
       def save(rows: String, mode: String): Unit =
-        sql(s"SELECT $rows").write.format("tfrecord").mode(mode).saveAsTable("saved")
+        sql(s"SELECT $rows").write.format(source).mode(mode).saveAsTable("saved")
       save("1 AS n", "overwrite")
       save("'x' AS s, 2 AS n", "overwrite")
       save("'y' AS s, 3 AS n", "append")
       assertSameRows(sql("SELECT s, n FROM saved"), Row("x", 2), Row("y", 3))
       intercept[Exception] {
-        spark.table("saved").write.format("tfrecord").mode("overwrite").saveAsTable("saved")
+        spark.table("saved").write.format(source).mode("overwrite").saveAsTable("saved")
       }
       intercept[Exception](sql("INSERT OVERWRITE saved SELECT * FROM saved WHERE n = 2"))
       assertSameRows(sql("SELECT s, n FROM saved"), Row("x", 2), Row("y", 3))
@@ -281,7 +281,7 @@ class CatalogSuite extends TableSuite {
 
   test("ANALYZE TABLE counts the rows and values") {
     withTable("counted") {
-      sql("CREATE TABLE counted USING tfrecord AS " +
+      sql(s"CREATE TABLE counted USING $source AS " +
         "SELECT id, IF(id % 3 = 0, NULL, CAST(id % 5 AS STRING)) AS s FROM range(30)")
       sql("ANALYZE TABLE counted COMPUTE STATISTICS FOR ALL COLUMNS")
       val statistics = sql("DESCRIBE EXTENDED counted").where("col_name = 'Statistics'").head()
@@ -299,7 +299,7 @@ class CatalogSuite extends TableSuite {
   ) {
     withTable("refused") {
       assertFails("default", "tfrecord") {
-        sql("CREATE TABLE refused (n INT, m INT DEFAULT 5) USING tfrecord")
+        sql(s"CREATE TABLE refused (n INT, m INT DEFAULT 5) USING $source")
       }
       assert(!spark.catalog.tableExists("refused"))
       for (statement <- Seq("DELETE FROM refused WHERE n = 1", "UPDATE refused SET n = 2")) {

@@ -62,7 +62,7 @@ class ColumnNamesSuite extends TableSuite {
     val names = odd.filterNot(name => name.contains("\u0000") || name.length > 1000)
     withTable("odd") {
       val columns = names.map(name => s"${quoted(name)} BIGINT").mkString(", ")
-      sql(s"CREATE TABLE odd ($columns) USING tfrecord")
+      sql(s"CREATE TABLE odd ($columns) USING $source")
       sql(s"INSERT INTO odd VALUES (${names.indices.mkString(", ")})")
       sql(s"INSERT INTO odd (${names.reverse.map(quoted).mkString(", ")}) " +
         s"VALUES (${names.indices.reverse.mkString(", ")})")
@@ -98,7 +98,7 @@ class ColumnNamesSuite extends TableSuite {
       assertRows(infer(out).select("GRÖßE", "σΑς"), Row(1L, "s"))
       assertRows(read(out, "`größe` BIGINT, `σας` STRING"), Row(1L, "s"))
       withTable("cased") {
-        sql(s"CREATE TABLE cased (`GRÖßE` BIGINT, `İd` FLOAT) USING tfrecord " +
+        sql(s"CREATE TABLE cased (`GRÖßE` BIGINT, `İd` FLOAT) USING $source " +
           s"LOCATION '$out'")
         assertRows(sql("SELECT `größe`, `İd` FROM cased"), Row(1L, 2f))
         sql("INSERT INTO cased (`größe`) VALUES (5)")
@@ -115,13 +115,13 @@ class ColumnNamesSuite extends TableSuite {
     withTempDir { folder =>
       val rows = frame("Id BIGINT, Day INT", Row(1L, 5), Row(2L, 6)).coalesce(1)
       val out = new File(folder, "out")
-      rows.write.format("tfrecord").partitionBy("Day").save(out.getPath)
+      rows.write.format(source).partitionBy("Day").save(out.getPath)
       assertSameRows(read(out, "ID INT, DAY STRING"), Row(1, "5"), Row(2, "6"))
       assertRows(infer(out).where("DAY = 6").select("id"), Row(2L))
       assert(read(out, "ID INT, DAY STRING").columns.toSeq == Seq("ID", "DAY"))
       withConf("spark.sql.caseSensitive" -> "true") {
         assertFails("day") {
-          rows.write.format("tfrecord").partitionBy("day").save(folder.getPath + "/other")
+          rows.write.format(source).partitionBy("day").save(folder.getPath + "/other")
         }
         assertSameRows(read(out, "Id BIGINT, day INT"), Row(1L, null, 5), Row(2L, null, 6))
       }

@@ -124,7 +124,7 @@ class CompressionSuite extends TFRecordSuite {
   test("a lower-case spelling of the options' names, and partitioned files") {
     withTempDir { folder =>
       val out = new File(folder, "out")
-      rows.selectExpr("n", "n % 2 AS part").coalesce(1).write.format("tfrecord")
+      rows.selectExpr("n", "n % 2 AS part").coalesce(1).write.format(source)
         .option("COMPRESSION", "gzip").option("compressionlevel", 9)
         .partitionBy("part").save(out.getPath)
       val files = dataFiles(out)

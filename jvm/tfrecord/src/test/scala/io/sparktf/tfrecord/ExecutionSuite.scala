@@ -24,7 +24,7 @@ class ExecutionSuite extends TableSuite {
 
   private def withFiles(body: File => Unit): Unit = withTempDir { folder =>
     val out = new File(folder, "out")
-    frame(schema, rows: _*).repartition(2).write.format("tfrecord").partitionBy("part")
+    frame(schema, rows: _*).repartition(2).write.format(source).partitionBy("part")
       .save(out.getPath)
     body(out)
   }
@@ -164,11 +164,13 @@ class ExecutionSuite extends TableSuite {
     withFiles { out =>
       val found = read(out, schema).where("part = 1 AND id > 5").select("name")
       val plan = found.queryExecution.executedPlan.toString
-      assert(plan.contains("Format: TFRecord") && plan.contains("FileScan tfrecord"))
+      val byV2 = source == "tfrecordv2"
+      assert(plan.contains(if (byV2) "BatchScan tfrecordv2" else "FileScan tfrecord"))
+      assert(plan.contains("Format: TFRecord"))
       assert(plan.contains("ReadSchema: struct<id:bigint,name:string>"))
       assert(plan.matches("(?s).*PartitionFilters: \\[[^\\]]*part#\\d+ = 1.*"))
       val none = read(out, schema).groupBy().count().queryExecution.executedPlan.toString
-      assert(none.contains("ReadSchema: struct<>"))
+      assert(none.contains(if (byV2) "PushedAggregation: [COUNT(*)]" else "ReadSchema: struct<>"))
     }
   }
 
@@ -178,7 +180,7 @@ class ExecutionSuite extends TableSuite {
       spark.sparkContext.addSparkListener(totals)
       spark.sparkContext.setJobGroup("totals", "")
       try {
-        read(out, schema).where("id < 10").coalesce(1).write.format("tfrecord")
+        read(out, schema).where("id < 10").coalesce(1).write.format(source)
           .save(out.getPath + "2")
         assert(totals.ended.await(60, SECONDS))
       } finally {
@@ -213,7 +215,7 @@ class ExecutionSuite extends TableSuite {
   test("spark.sql.sources.default and spark.sql.files.maxRecordsPerFile") {
     withTempDir { folder =>
       withConf(
-        "spark.sql.sources.default" -> "tfrecord",
+        "spark.sql.sources.default" -> source,
         "spark.sql.files.maxRecordsPerFile" -> "4"
       ) {
         val out = new File(folder, "out").getPath

@@ -27,7 +27,7 @@ class FileSourceSuite extends TFRecordSuite {
   private def withFiles(check: File => Unit): Unit = withTempDir { folder =>
     val out = new File(folder, "out")
     frame(schema, rows: _*).withColumn("part", col("id") % 3).repartition(3, col("id"))
-      .write.format("tfrecord").partitionBy("part").save(out.getPath)
+      .write.format(source).partitionBy("part").save(out.getPath)
     check(out)
   }
 
@@ -168,7 +168,7 @@ class FileSourceSuite extends TFRecordSuite {
       val values = Seq("a=b", "ü/数", "% %20", "...", null)
       val data = values.zipWithIndex.map { case (value, i) => Row(i.toLong, value) }
       frame("id BIGINT, `the key.数` STRING", data: _*)
-        .write.format("tfrecord").partitionBy("the key.数").save(out.getPath)
+        .write.format(source).partitionBy("the key.数").save(out.getPath)
       assertSameRows(read(out, "id BIGINT, `the key.数` STRING"), data: _*)
       assertRows(
         read(out, "id BIGINT, `the key.数` STRING").where(col("`the key.数`") === "% %20"),
@@ -238,7 +238,7 @@ class FileSourceSuite extends TFRecordSuite {
       for (name <- Seq("a/x.tfrecord", "b/y.tfrecord", "c/z.tfrecord")) {
         writeExamples(new File(folder, name), example("n" -> int64s(name.head.toLong)))
       }
-      val reader = spark.read.format("tfrecord")
+      val reader = spark.read.format(source)
       val two = Seq("a", "c").map(name => new File(folder, name).getPath)
       assertSameRows(reader.load(two: _*), Row('a'.toLong), Row('c'.toLong))
       assertSameRows(reader.load(s"$folder/[ab]/*.tfrecord"), Row('a'.toLong), Row('b'.toLong))

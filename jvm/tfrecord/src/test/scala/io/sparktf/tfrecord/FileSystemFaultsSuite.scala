@@ -43,7 +43,7 @@ class FileSystemFaultsSuite extends TFRecordSuite {
 
   private def load(file: Path, options: (String, String)*): DataFrame = {
     MemoryFileSystem.register(spark.sparkContext.hadoopConfiguration)
-    spark.read.format("tfrecord").schema(schema).options(options.toMap).load(file.toString)
+    spark.read.format(source).schema(schema).options(options.toMap).load(file.toString)
   }
 
   private def assertOwnError(body: => Any): Unit = {
@@ -91,7 +91,7 @@ class FileSystemFaultsSuite extends TFRecordSuite {
       MemoryFileSystem.register(spark.sparkContext.hadoopConfiguration)
       failingAt(bytes.length / 2, errors.head()) {
         assertOwnError {
-          spark.read.format("tfrecord").options(options.toMap).option("mode", mode)
+          spark.read.format(source).options(options.toMap).option("mode", mode)
             .load(file.toString)
         }
       }

@@ -37,7 +37,7 @@ class MigrationSuite extends TFRecordSuite {
     spark.read.format(format).options(options.toMap).load(path.getPath)
 
   test("the first example, under both formats' names") {
-    for (format <- Seq("tfrecord", "tfrecords")) {
+    for (format <- Seq(source, "tfrecords")) {
       withTempDir { folder =>
         val path = new File(folder, "test-output.tfrecord")
         val example = "recordType" -> "Example"
@@ -67,9 +67,9 @@ class MigrationSuite extends TFRecordSuite {
       val path = new File(folder, "out")
       val df = frame("number INT, word STRING", Row(8, "bat"), Row(8, "abc"), Row(1, "xyz"))
       df.repartition(3, col("number")).write.mode("overwrite").partitionBy("number")
-        .format("tfrecord").option("recordType", "Example").save(path.getPath)
+        .format(source).option("recordType", "Example").save(path.getPath)
       assert(Store.list(path) == Seq("_SUCCESS", "number=1", "number=8"))
-      assertSameRows(load("tfrecord", path), Row("bat", 8), Row("abc", 8), Row("xyz", 1))
+      assertSameRows(load(source, path), Row("bat", 8), Row("abc", 8), Row("xyz", 1))
     }
   }
 
@@ -83,7 +83,7 @@ class MigrationSuite extends TFRecordSuite {
       )
       assert(dataFiles(path).map(_.getName).forall(_.endsWith(".tfrecord.gz")))
       assert(readExamples(path).length == 2)
-      assert(load("tfrecord", path).columns.toSeq == schema.fieldNames.toSeq)
+      assert(load(source, path).columns.toSeq == schema.fieldNames.toSeq)
       assertRows(read(path, schema), rows: _*)
     }
   }
@@ -167,7 +167,7 @@ class MigrationSuite extends TFRecordSuite {
         example("long" -> int64s(), "longs" -> int64s(2, 3), "float" -> noKind)
       )
       writeExamples(new File(folder, "second.tfrecord"), example("later" -> int64s(1)))
-      val found = load("tfrecord", folder)
+      val found = load(source, folder)
       assert(found.schema == new StructType()
         .add("long", LongType)
         .add("longs", ArrayType(LongType))
@@ -191,7 +191,7 @@ class MigrationSuite extends TFRecordSuite {
       writeExamples(new File(folder, "a.tfrecord"), example("n" -> int64s(1)))
       writeExamples(new File(folder, "b.tfrecord"), example("n" -> strings("x")))
       assertFails("n", "int64_list", "a.tfrecord", "bytes_list", "b.tfrecord") {
-        load("tfrecord", folder)
+        load(source, folder)
       }
     }
   }
@@ -266,7 +266,7 @@ class MigrationSuite extends TFRecordSuite {
       val message = SequenceExample.newBuilder().setFeatureLists(lists).build()
       writeFile(new File(folder, "data.tfrecord"), framed(Seq(message.toByteArray)))
       val sequence = "recordType" -> "sequenceexample"
-      val found = load("tfrecord", folder, sequence)
+      val found = load(source, folder, sequence)
       assert(found.schema.map(f => f.name -> f.dataType.simpleString) == Seq(
         "longs" -> "array<array<bigint>>",
         "floats" -> "array<array<float>>",
@@ -292,7 +292,7 @@ class MigrationSuite extends TFRecordSuite {
       val path = new File(folder, "out")
       val bytes = "recordType" -> "ByteArray"
       write(frame("proto BINARY", Row(Array[Byte](1, 2)), Row(Array.empty[Byte])), path, bytes)
-      val found = load("tfrecord", path, bytes)
+      val found = load(source, path, bytes)
       assert(found.schema == new StructType().add("byteArray", BinaryType))
       assertRows(found, Row(Array[Byte](1, 2)), Row(Array.empty[Byte]))
       assertRows(read(path, "proto BINARY", bytes), Row(Array[Byte](1, 2)), Row(Array.empty[Byte]))

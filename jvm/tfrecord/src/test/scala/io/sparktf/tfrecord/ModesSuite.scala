@@ -310,7 +310,7 @@ class ModesSuite extends TFRecordSuite {
       damaged(new File(in, "b"), damages.head._2)
       def run(ddl: String, options: (String, String)*): Vector[String] = {
         val name = "modes" + options.map(_._2).mkString.toLowerCase
-        val query = spark.readStream.format("tfrecord").schema(ddl).options(options.toMap)
+        val query = spark.readStream.format(source).schema(ddl).options(options.toMap)
           .option("recursiveFileLookup", "true").load(in.getPath)
           .writeStream.format("memory").queryName(name)
           .option("checkpointLocation", new File(folder, name).getPath).start()

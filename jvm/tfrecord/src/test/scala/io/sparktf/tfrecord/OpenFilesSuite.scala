@@ -143,7 +143,7 @@ class OpenFilesSuite extends TFRecordSuite {
         write(rows, new File(folder, s"whole$i"), option)
         assertFails("l", "null")(write(nulls, new File(folder, s"row$i"), option))
         assertFails("on demand")(write(failingAt(rows, 1900), new File(folder, s"query$i"), option))
-        rows.selectExpr("*", "n % 7 AS part").write.format("tfrecord").partitionBy("part")
+        rows.selectExpr("*", "n % 7 AS part").write.format(source).partitionBy("part")
           .option("maxRecordsPerFile", 20).option(option._1, option._2)
           .save(new File(folder, s"many$i").getPath)
         assertClosed(folder)

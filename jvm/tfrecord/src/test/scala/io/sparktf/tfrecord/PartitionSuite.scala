@@ -137,7 +137,7 @@ class PartitionSuite extends TableSuite {
       writeFile(new File(years(out), "year=2021/month=02/a.tfrecord"), Array[Byte](1, 2, 3))
       val names = new File(folder, "names")
       write(frame("y INT, name STRING", Row(2020, "x"), Row(2021, "y"), Row(2022, "x")), names)
-      val wanted = infer(names).where("name = 'x'")
+      val wanted = read(names, "y INT, name STRING").where("name = 'x'")
       val found = read(out, "n BIGINT, year INT, month INT").join(wanted, col("y") === col("year"))
       assert(found.count() == 6)
     }
@@ -224,10 +224,10 @@ class PartitionSuite extends TableSuite {
     val rows = Seq("a/b", "100%", "x=y", "a b", "数学", null).zipWithIndex
       .map { case (value, i) => Row(i.toLong, value) }
     withTempDir { folder =>
-      save(frame("id BIGINT, k STRING", rows: _*), "tfrecord", folder, "k")
+      save(frame("id BIGINT, k STRING", rows: _*), source, folder, "k")
       val replaced = Seq(0, 3, 5).map(i => Row(100L + i, rows(i).get(1)))
       for (_ <- 1 to 2) {
-        frame("id BIGINT, k STRING", replaced: _*).write.format("tfrecord").partitionBy("k")
+        frame("id BIGINT, k STRING", replaced: _*).write.format(source).partitionBy("k")
           .option("partitionOverwriteMode", "dynamic").mode("overwrite").save(folder.getPath)
       }
       val kept = Seq(1, 2, 4).map(rows)

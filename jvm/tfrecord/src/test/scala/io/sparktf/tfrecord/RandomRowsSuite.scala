@@ -103,7 +103,7 @@ class RandomRowsSuite extends TFRecordSuite {
         Row.fromSeq(row.toSeq ++ Seq[Any](i, (i * 7919L) % 5))
       }
       val wide = schema.add("row", "int").add("part", "long")
-      frame(wide, numbered: _*).repartition(3).write.format("tfrecord")
+      frame(wide, numbered: _*).repartition(3).write.format(source)
         .option("compression", "gzip").option("maxRecordsPerFile", 100)
         .partitionBy("part").save(out.getPath)
       val found: DataFrame = read(out, wide).orderBy("row")

@@ -311,7 +311,7 @@ class SequenceExampleSuite extends TFRecordSuite {
         Row(null, "b=/ %"),
         Row(Seq(), null)
       )
-      rows.write.format("tfrecord").options(Map(sequences)).partitionBy("part").save(out.getPath)
+      rows.write.format(source).options(Map(sequences)).partitionBy("part").save(out.getPath)
       assertSameRows(read(out, rows.schema, sequences), rows.collect().toSeq: _*)
       assertSameRows(
         infer(out, sequences).selectExpr("part", "IF(steps IS NULL, NULL, size(steps) > 1)"),

@@ -52,7 +52,7 @@ class SplitQuerySuite extends TFRecordSuite with Splits {
     withTempDir { folder =>
       val out = new File(folder, "out")
       frame(schema, rows: _*).withColumn("part", col("id") % 3).repartition(2)
-        .write.format("tfrecord").partitionBy("part").save(out.getPath)
+        .write.format(source).partitionBy("part").save(out.getPath)
       inSplits(3000) {
         val found = read(out, schema + ", part BIGINT")
         assert(partitions(found) > dataFiles(out).size)

@@ -18,7 +18,7 @@ class SqlSuite extends TableSuite {
     withTempDir { folder =>
       val out = new File(folder, "table")
       withTable("numbers") {
-        sql(s"CREATE TABLE numbers (n INT, s STRING) USING tfrecord LOCATION '$out'")
+        sql(s"CREATE TABLE numbers (n INT, s STRING) USING $source LOCATION '$out'")
         sql("INSERT INTO numbers VALUES (1, 'one'), (2, NULL)")
         sql("INSERT INTO numbers SELECT 3, 'three'")
         assertSameRows(sql("SELECT * FROM numbers"), Row(1, "one"), Row(2, null), Row(3, "three"))
@@ -37,7 +37,7 @@ class SqlSuite extends TableSuite {
         example("n" -> int64s(1), "l" -> floats(1, 2))
       )
       withTable("found") {
-        sql(s"CREATE TABLE found USING tfrecord LOCATION '$folder'")
+        sql(s"CREATE TABLE found USING $source LOCATION '$folder'")
         assertRows(sql("SELECT l, n FROM found"), Row(Seq(1f, 2f), 1L))
       }
     }
@@ -47,7 +47,7 @@ class SqlSuite extends TableSuite {
     withTempDir { folder =>
       val out = new File(folder, "table")
       withTable("parts") {
-        sql(s"CREATE TABLE parts (n INT, day STRING) USING tfrecord PARTITIONED BY (day) " +
+        sql(s"CREATE TABLE parts (n INT, day STRING) USING $source PARTITIONED BY (day) " +
           s"LOCATION '$out'")
         sql("INSERT INTO parts PARTITION (day = 'mon') VALUES (1)")
         sql("INSERT INTO parts VALUES (2, 'tue'), (3, 'mon'), (4, NULL)")
@@ -71,7 +71,7 @@ class SqlSuite extends TableSuite {
 
   test("CREATE TABLE AS SELECT with options, and saveAsTable") {
     withTable("made") {
-      sql("CREATE TABLE made USING tfrecord OPTIONS (compression 'gzip') AS " +
+      sql(s"CREATE TABLE made USING $source OPTIONS (compression 'gzip') AS " +
         "SELECT id, CAST(id AS FLOAT) / 2 AS half FROM range(5)")
       assertSameRows(
         sql("SELECT id, CAST(half AS FLOAT) FROM made"),
@@ -81,8 +81,8 @@ class SqlSuite extends TableSuite {
       assert(files.nonEmpty && files.forall(_.endsWith(".tfrecord.gz")))
     }
     withTable("saved") {
-      spark.range(5).write.format("tfrecord").saveAsTable("saved")
-      spark.range(5, 7).write.format("tfrecord").mode("append").saveAsTable("saved")
+      spark.range(5).write.format(source).saveAsTable("saved")
+      spark.range(5, 7).write.format(source).mode("append").saveAsTable("saved")
       assertSameRows(spark.table("saved").toDF(), (0 until 7).map(i => Row(i.toLong)): _*)
     }
   }
@@ -92,7 +92,7 @@ class SqlSuite extends TableSuite {
     LocalOnlyTest
   ) {
     withTable("texts") {
-      sql("CREATE TABLE texts (c CHAR(4), v VARCHAR(4)) USING tfrecord")
+      sql(s"CREATE TABLE texts (c CHAR(4), v VARCHAR(4)) USING $source")
       sql("INSERT INTO texts VALUES ('ab', 'cd')")
       assertRows(sql("SELECT c, v FROM texts WHERE c = 'ab'"), Row("ab  ", "cd"))
     }
@@ -110,8 +110,8 @@ class SqlSuite extends TableSuite {
   test("a folder named in the query") {
     withTempDir { folder =>
       writeExamples(new File(folder, "day=1/data.tfrecord"), example("n" -> int64s(5)))
-      assertRows(sql(s"SELECT n, day FROM tfrecord.`$folder`"), Row(5L, 1))
-      assertRows(sql(s"SELECT count(*) FROM tfrecord.`$folder` WHERE day = 1"), Row(1L))
+      assertRows(sql(s"SELECT n, day FROM $source.`$folder`"), Row(5L, 1))
+      assertRows(sql(s"SELECT count(*) FROM $source.`$folder` WHERE day = 1"), Row(1L))
     }
   }
 
@@ -121,7 +121,7 @@ class SqlSuite extends TableSuite {
   ) {
     withTable("wrong") {
       assertFails("extras", "map") {
-        sql("CREATE TABLE wrong (n INT, extras MAP<STRING, INT>) USING tfrecord")
+        sql(s"CREATE TABLE wrong (n INT, extras MAP<STRING, INT>) USING $source")
         sql("INSERT INTO wrong VALUES (1, map('a', 1))")
       }
     }
@@ -132,9 +132,9 @@ class SqlSuite extends TableSuite {
       val in = new File(folder, "in")
       val out = new File(folder, "out")
       def run(): Unit = {
-        val query = spark.readStream.format("tfrecord").schema("id BIGINT, name STRING, part INT")
+        val query = spark.readStream.format(source).schema("id BIGINT, name STRING, part INT")
           .load(in.getPath).where(col("id") >= 0)
-          .writeStream.format("tfrecord").partitionBy("part").option("compression", "gzip")
+          .writeStream.format(source).partitionBy("part").option("compression", "gzip")
           .option("checkpointLocation", new File(folder, "checkpoint").getPath)
           .option("path", out.getPath).trigger(Trigger.AvailableNow()).start()
         query.awaitTermination()
@@ -159,8 +159,8 @@ class SqlSuite extends TableSuite {
     withTempDir { folder =>
       val in = new File(folder, "in")
       writeFile(new File(in, "damaged.tfrecord"), framed(Seq(Array[Byte](1))).dropRight(1))
-      val query = spark.readStream.format("tfrecord").schema("id BIGINT").load(in.getPath)
-        .writeStream.format("tfrecord")
+      val query = spark.readStream.format(source).schema("id BIGINT").load(in.getPath)
+        .writeStream.format(source)
         .option("checkpointLocation", new File(folder, "checkpoint").getPath)
         .option("path", new File(folder, "out").getPath).trigger(Trigger.AvailableNow()).start()
       assertFails("damaged.tfrecord", 0)(query.awaitTermination())

@@ -28,7 +28,7 @@ class StreamingSinkSuite extends TableSuite {
 
     def run(set: DataStreamWriter[Row] => DataStreamWriter[Row] = identity): Unit = {
       val rows = spark.readStream.schema(schema).option("maxFilesPerTrigger", 1).json(in.getPath)
-      val query = set(rows.writeStream.format("tfrecord"))
+      val query = set(rows.writeStream.format(source))
         .option("checkpointLocation", checkpoint.getPath)
         .trigger(Trigger.AvailableNow()).start(out.getPath)
       try query.awaitTermination()
@@ -116,7 +116,7 @@ class StreamingSinkSuite extends TableSuite {
         (1 to 4).map(id => Row(id.toLong, id % 2)): _*
       )
       assertRows(infer(stream.out).where("day = 0").selectExpr("sum(id)"), Row(6L))
-      val query = spark.readStream.format("tfrecord").schema(schema).load(stream.out.getPath)
+      val query = spark.readStream.format(source).schema(schema).load(stream.out.getPath)
         .writeStream.format("memory").queryName("onward").trigger(Trigger.AvailableNow()).start()
       try query.awaitTermination()
       finally query.stop()
@@ -132,7 +132,7 @@ class StreamingSinkSuite extends TableSuite {
       val query = intercept[Exception] {
         val rows = spark.readStream.schema(schema).json(new File(stream.out, "../in").getPath)
           .selectExpr("array(id, NULL) AS bad")
-        val failing = rows.writeStream.format("tfrecord").trigger(Trigger.AvailableNow())
+        val failing = rows.writeStream.format(source).trigger(Trigger.AvailableNow())
           .option("checkpointLocation", new File(stream.out, "../other").getPath)
           .start(new File(stream.out, "../refused").getPath)
         try failing.awaitTermination()
@@ -151,7 +151,7 @@ class StreamingSinkSuite extends TableSuite {
       writeFile(new File(folder, "in/1.json"), """{"id": 1}""".getBytes("UTF-8"))
       val rows = spark.readStream.schema("id BIGINT").json(folder.getPath + "/in")
       def start(rows: DataFrame, name: String, set: (String, String)): Unit = {
-        val query = rows.writeStream.format("tfrecord").option(set._1, set._2)
+        val query = rows.writeStream.format(source).option(set._1, set._2)
           .option("checkpointLocation", s"$folder/c$name").trigger(Trigger.AvailableNow())
           .start(s"$folder/out$name")
         try query.awaitTermination()
@@ -174,14 +174,14 @@ class StreamingSinkSuite extends TableSuite {
       def rows = spark.readStream.schema(schema).json(folder.getPath + "/in")
         .writeStream.trigger(Trigger.AvailableNow())
       withTable("streamed") {
-        val toTable = rows.format("tfrecord").partitionBy("day")
+        val toTable = rows.format(source).partitionBy("day")
           .option("checkpointLocation", s"$folder/c1").toTable("streamed")
         try toTable.awaitTermination()
         finally toTable.stop()
         assertRows(sql("SELECT * FROM streamed"), Row(1L, 5))
       }
       val append: (DataFrame, Long) => Unit = (batch, _) =>
-        batch.write.format("tfrecord").mode("append").save(s"$folder/batches")
+        batch.write.format(source).mode("append").save(s"$folder/batches")
       val query = rows.foreachBatch(append).option("checkpointLocation", s"$folder/c2").start()
       try query.awaitTermination()
       finally query.stop()

@@ -27,7 +27,7 @@ class StreamingSourceSuite extends TableSuite {
   }
 
   private def reader(options: (String, String)*): DataStreamReader =
-    spark.readStream.format("tfrecord").schema(schema).options(options.toMap)
+    spark.readStream.format(source).schema(schema).options(options.toMap)
 
   /** All that there is, from a checkpoint on: the ids of each batch that had any. */
   private def run(rows: DataFrame, checkpoint: File): Seq[Seq[Long]] = {
@@ -85,7 +85,7 @@ class StreamingSourceSuite extends TableSuite {
     withTempDir { folder =>
       val in = new File(folder, "in")
       add(in, "day=3/a.tfrecord", 1)
-      val unknown = spark.readStream.format("tfrecord")
+      val unknown = spark.readStream.format(source)
       assertAsParquet((format, _) => spark.readStream.format(format).load(in.getPath))
       withConf("spark.sql.streaming.schemaInference" -> "true") {
         val rows = unknown.load(in.getPath)
@@ -101,7 +101,7 @@ class StreamingSourceSuite extends TableSuite {
       def stream(rows: DataFrame, checkpoint: String) = run(rows, new File(folder, checkpoint))
       add(in, "day=1/a.tfrecord", 1, 2)
       add(in, "day=2/a.tfrecord", 3)
-      val rows = spark.readStream.format("tfrecord").schema(schema + ", day INT").load(in.getPath)
+      val rows = spark.readStream.format(source).schema(schema + ", day INT").load(in.getPath)
       assert(stream(rows.where("day = 1"), "first") == Seq(Seq(1, 2)))
       add(in, "day=1/b.tfrecord", 4)
       add(in, "day=7/a.tfrecord", 5)
@@ -157,7 +157,7 @@ class StreamingSourceSuite extends TableSuite {
   test("a table as the source of a stream") {
     withTempDir { folder =>
       withTable("arriving") {
-        sql("CREATE TABLE arriving (id BIGINT, day INT) USING tfrecord PARTITIONED BY (day) " +
+        sql(s"CREATE TABLE arriving (id BIGINT, day INT) USING $source PARTITIONED BY (day) " +
           s"LOCATION '$folder/in'")
         sql("INSERT INTO arriving VALUES (1, 5), (2, 6)")
         val rows = spark.readStream.table("arriving")

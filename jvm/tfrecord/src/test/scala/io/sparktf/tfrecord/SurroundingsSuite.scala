@@ -13,9 +13,24 @@ import Records._
 class SurroundingsSuite extends TFRecordSuite with BeforeAndAfterAllConfigMap {
 
   private var place: String = _
+  private var entrance: String = _
 
-  override protected def beforeAll(told: ConfigMap): Unit =
+  override protected def beforeAll(told: ConfigMap): Unit = {
     place = told.getWithDefault("on", "local")
+    entrance = told.getWithDefault("by", "tfrecord")
+  }
+
+  test("which entrance to the data source reads") {
+    withTempDir { folder =>
+      writeExamples(new File(folder, "data.tfrecord"), example("n" -> int64s(1)))
+      val plan = infer(folder).queryExecution.executedPlan.toString
+      assert(
+        plan.contains(if (entrance == "tfrecordv2") "BatchScan tfrecordv2"
+        else "FileScan tfrecord"),
+        plan
+      )
+    }
+  }
 
   test("where the tasks and the files are") {
     val executors = spark.sparkContext.parallelize(1 to 8, 8)

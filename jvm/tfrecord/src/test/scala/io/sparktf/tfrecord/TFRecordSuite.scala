@@ -19,6 +19,9 @@ trait TFRecordSuite extends AnyFunSuite {
 
   protected def spark: SparkSession = TestSession.spark
 
+  /** The name of the data source: that of the entrance to it that is tested. */
+  protected def source: String = TestSession.source
+
   protected def withTempDir[T](body: File => T): T = {
     val folder = Files.createTempDirectory(TestSession.scratch, "t").toFile
     Store.createFolder(folder)
@@ -40,10 +43,10 @@ trait TFRecordSuite extends AnyFunSuite {
     read(path, StructType.fromDDL(schema), options: _*)
 
   protected def read(path: File, schema: StructType, options: (String, String)*): DataFrame =
-    spark.read.format("tfrecord").schema(schema).options(options.toMap).load(path.getPath)
+    spark.read.format(source).schema(schema).options(options.toMap).load(path.getPath)
 
   protected def infer(path: File, options: (String, String)*): DataFrame =
-    spark.read.format("tfrecord").options(options.toMap).load(path.getPath)
+    spark.read.format(source).options(options.toMap).load(path.getPath)
 
   protected def frame(schema: String, rows: Row*): DataFrame =
     frame(StructType.fromDDL(schema), rows: _*)
@@ -53,7 +56,7 @@ trait TFRecordSuite extends AnyFunSuite {
 
   /** One file with the rows in their order. */
   protected def write(rows: DataFrame, path: File, options: (String, String)*): Unit =
-    rows.coalesce(1).write.format("tfrecord").options(options.toMap).save(path.getPath)
+    rows.coalesce(1).write.format(source).options(options.toMap).save(path.getPath)
 
   protected def shown(rows: DataFrame): Vector[String] = Shown.show(rows.collect().toVector)
 

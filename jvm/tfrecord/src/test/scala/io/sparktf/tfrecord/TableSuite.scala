@@ -36,7 +36,7 @@ trait TableSuite extends TFRecordSuite {
    * @return that end: what `body` returned as text, or the conditions of the error and its causes
    */
   protected def assertAsParquet(body: (String, File) => Any): String = {
-    val Seq(found, expected) = Seq("tfrecord", "parquet").map { format =>
+    val Seq(found, expected) = Seq(source, "parquet").map { format =>
       withTempDir(folder => outcome(body(format, folder)))
     }
     assert(found == expected)

@@ -19,6 +19,8 @@ object TestSession {
     folder
   }
 
+  val source: String = sys.props.getOrElse("sparktf.test.source", "tfrecord")
+
   lazy val surroundings: Surroundings = Surroundings.named(
     sys.props.getOrElse("sparktf.test.on", "local"),
     scratch.resolve("surroundings")

@@ -67,7 +67,7 @@ class UserSchemaSuite extends TableSuite {
         StructField("a", LongType, nullable = false, metadata).withComment("the first"),
         StructField("l", ArrayType(IntegerType, containsNull = false), nullable = false)
       ))
-      write(frame("a BIGINT, l ARRAY<INT>", Row(1L, Seq(2))), new File(folder, "tfrecord"))
+      write(frame("a BIGINT, l ARRAY<INT>", Row(1L, Seq(2))), new File(folder, source))
       frame("a BIGINT, l ARRAY<INT>", Row(1L, Seq(2))).write.parquet(folder.getPath + "/parquet")
       val found = spark.read.format(format).schema(schema).load(s"$folder/$format")
       Seq(found.schema.json, found, found.selectExpr("a IS NULL", "l[0] IS NULL"))
@@ -109,7 +109,7 @@ class UserSchemaSuite extends TableSuite {
       // Written by others than Spark: without the padding.
       writeExamples(new File(folder, "a.tfrecord"), example("c" -> strings("ab")))
       withTable("padded") {
-        sql(s"CREATE TABLE padded (c CHAR(4)) USING tfrecord LOCATION '$folder'")
+        sql(s"CREATE TABLE padded (c CHAR(4)) USING $source LOCATION '$folder'")
         assertRows(sql("SELECT c FROM padded WHERE c = 'ab'"), Row("ab  "))
       }
     }

@@ -19,7 +19,7 @@ class WriteOptionsSuite extends TFRecordSuite {
       .map(_.getFeatures.getFeatureOrThrow("id").getInt64List.getValue(0)).sorted
 
   private def save(rows: DataFrame, mode: SaveMode, folder: File): Unit =
-    rows.write.format("tfrecord").mode(mode).save(folder.getPath)
+    rows.write.format(source).mode(mode).save(folder.getPath)
 
   test("a second write appends, overwrites, does nothing or is refused, as its mode says") {
     withTempDir { folder =>
@@ -41,7 +41,7 @@ class WriteOptionsSuite extends TFRecordSuite {
   test("partition columns are in the folders' names and not in the features") {
     withTempDir { folder =>
       val out = new File(folder, "out")
-      numbers(0, 9).write.format("tfrecord").partitionBy("part").save(out.getPath)
+      numbers(0, 9).write.format(source).partitionBy("part").save(out.getPath)
       val folders = Seq("part=0", "part=1", "part=2").map(name => new File(out, name))
       assert(folders.map(ids) == Seq(Seq(0, 3, 6), Seq(1, 4, 7), Seq(2, 5, 8)))
       assert(readExamples(out).forall(_.getFeatures.getFeatureMap.keySet.toString == "[id]"))
@@ -58,7 +58,7 @@ class WriteOptionsSuite extends TFRecordSuite {
       val values = Seq("a/b", "100%", "x=y", "with space", "数学", null, "#:?*")
       val rows = values.zipWithIndex.map { case (value, i) => Row(i.toLong, value) }
       frame("id BIGINT, key STRING", rows: _*)
-        .write.format("tfrecord").partitionBy("key").save(out.getPath)
+        .write.format(source).partitionBy("key").save(out.getPath)
       assert(ids(out) == values.indices)
       assertSameRows(read(out, "id BIGINT, key STRING"), rows: _*)
       assertRows(read(out, "id BIGINT, key STRING").where("key = 'a/b'"), rows.head)
@@ -69,12 +69,12 @@ class WriteOptionsSuite extends TFRecordSuite {
   test("a dynamic overwrite replaces the partitions that it writes, and no others", NotOnS3) {
     withTempDir { folder =>
       val out = new File(folder, "out")
-      numbers(0, 9).write.format("tfrecord").partitionBy("part").save(out.getPath)
-      numbers(100, 101).write.format("tfrecord").partitionBy("part").mode("overwrite")
+      numbers(0, 9).write.format(source).partitionBy("part").save(out.getPath)
+      numbers(100, 101).write.format(source).partitionBy("part").mode("overwrite")
         .option("partitionOverwriteMode", "dynamic").save(out.getPath)
       assert(ids(new File(out, "part=1")) == Seq(100))
       assert(ids(out) == Seq(0, 2, 3, 5, 6, 8, 100))
-      numbers(100, 101).write.format("tfrecord").partitionBy("part").mode("overwrite")
+      numbers(100, 101).write.format(source).partitionBy("part").mode("overwrite")
         .save(out.getPath)
       assert(ids(out) == Seq(100))
     }
@@ -83,7 +83,7 @@ class WriteOptionsSuite extends TFRecordSuite {
   test("maxRecordsPerFile starts a new file after that many records") {
     withTempDir { folder =>
       val out = new File(folder, "out")
-      numbers(0, 25).write.format("tfrecord").option("maxRecordsPerFile", 10).save(out.getPath)
+      numbers(0, 25).write.format(source).option("maxRecordsPerFile", 10).save(out.getPath)
       assert(dataFiles(out).map(file => readRecords(file).size).sorted == Seq(5, 10, 10))
       assert(ids(out) == (0 until 25))
     }
@@ -92,7 +92,7 @@ class WriteOptionsSuite extends TFRecordSuite {
   test("every task writes its own file, and rows keep their order in it") {
     withTempDir { folder =>
       val out = new File(folder, "out")
-      spark.range(0, 1000, 1, 4).write.format("tfrecord").save(out.getPath)
+      spark.range(0, 1000, 1, 4).write.format(source).save(out.getPath)
       val files = dataFiles(out)
       assert(files.size == 4 && files.forall(_.getName.matches("part-0000\\d-.*\\.tfrecord")))
       assert(readExamples(out) == (0L until 1000L).map(i => example("id" -> int64s(i))))
@@ -103,7 +103,7 @@ class WriteOptionsSuite extends TFRecordSuite {
     withTempDir { folder =>
       try {
         numbers(0, 100).orderBy(col("id").desc)
-          .write.format("tfrecord").option("path", new File(folder, "out").getPath)
+          .write.format(source).option("path", new File(folder, "out").getPath)
           .bucketBy(4, "id").sortBy("id").saveAsTable("bucketed")
         val files = dataFiles(new File(folder, "out"))
         val found = files.map(file =>
@@ -135,7 +135,7 @@ class WriteOptionsSuite extends TFRecordSuite {
           numbers(5, 6).write.option("compression", "lzip") -> "compression"
         )
       ) {
-        assertFails(name)(writer.format("tfrecord").mode("overwrite").save(out.getPath))
+        assertFails(name)(writer.format(source).mode("overwrite").save(out.getPath))
         assert(ids(out) == (0 until 3))
       }
     }
