@@ -1,6 +1,6 @@
 """Times what the command `sparktf` does with a file beside the PyPI package `tfrecord`, in one run.
 
-    pip install --target /tmp/peer --no-deps tfrecord
+    pip install --target /tmp/peer --no-deps tfrecord crc32c
     .venv/bin/python benchmarks/command.py --peer /tmp/peer --save
 
 Each way runs in turn over the same files, of which one for each table of data_sets.py is written

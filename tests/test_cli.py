@@ -259,7 +259,7 @@ def test_each_flipped_byte_is_found_where_it_is(tmp_path, file):
         output = run("verify", damaged, code=1).output
         offset = max(start for start in starts if start <= place)
         assert f"{damaged}: damaged at byte {offset}: the checksum of " in output
-        assert "1 of 1 files damaged" in output
+        assert "1 of 1 file damaged" in output
     for end in set(range(1, len(content))) - set(starts):
         damaged.write_bytes(content[:end])
         offset = max(start for start in starts if start <= end)

@@ -166,12 +166,16 @@ def verify(paths: tuple[str, ...], compression: str, quiet: bool) -> None:
                     records += 1
             except DamagedFileError as error:
                 damaged += 1
-                click.echo(f"{error} (behind {records:,} whole records)", err=True)
+                click.echo(f"{error} (behind {_counted(records, 'whole record')})", err=True)
             else:
                 if not quiet:
-                    click.echo(f"{file.path}: {records:,} records, whole")
+                    click.echo(f"{file.path}: {_counted(records, 'record')}, whole")
     if damaged:
-        raise click.ClickException(f"{damaged} of {len(files)} files damaged")
+        raise click.ClickException(f"{damaged} of {_counted(len(files), 'file')} damaged")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 @main.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

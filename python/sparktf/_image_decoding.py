@@ -74,9 +74,14 @@ def decode_image(
     content: bytes, size: tuple[int, int] | None, mode: str, resample: str
 ) -> Image.Image:
     """The image in ``content``, upright, opaque, in ``mode`` and resized to (height, width)."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
-    image: Image.Image = Image.open(io.BytesIO(content))
+    try:
+        image: Image.Image = Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:  # whose own text names an object in memory
+        raise UnidentifiedImageError(
+            f"none of the formats that Pillow knows, in {len(content):,} bytes"
+        ) from None
     if size is not None:
         # JPEG can be decoded small. Twice the size asked for leaves the filter enough to work
         # on, and the longer side holds for both because the image may yet be turned.

@@ -10,7 +10,7 @@ The layout is the usual one of image classification: one folder per class, its i
     pixels = sparktf.images.to_features(images)
 
 Spark reads the files (any file system that it knows) and Pillow decodes them in the executors'
-Python workers, which therefore need Pillow, NumPy and this package. Classic sessions and Spark
+Python workers, which therefore need Pillow and NumPy; this package is sent to them. Classic sessions and Spark
 Connect work alike.
 """
 
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sparktf import _image_decoding as decoding
 from sparktf._names import quoted
+from sparktf._shipping import ship_package
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +100,7 @@ def read_folder(
 
     from pyspark.sql.functions import expr
 
+    ship_package(spark)
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     if pattern is not None:
         reader = reader.option("pathGlobFilter", pattern)
@@ -154,6 +156,7 @@ def to_features(
         kind = fields[input_col].simpleString()
         raise TypeError(f"column {input_col!r} is {kind}; pixels are binary (see read_folder)")
 
+    ship_package(df.sparkSession)
     to_floats = pandas_udf(_scaler(scale), ArrayType(FloatType()))  # type: ignore[call-overload]
     return df.withColumn(output_col, to_floats(col(quoted(input_col))))
 
