@@ -90,17 +90,13 @@ class DataSourceFormat:
         return self.spark.read.format(self.form).schema(schema).load(path)
 
 
-class SparkAlone(DataSourceFormat):
-    """This source's files, read and written by `ConstantFormat` of benchmarks/spark."""
-
-    def __init__(self, spark: SparkSession) -> None:
-        operations = ("write", "read", "read few", "count")
-        form = "io.sparktf.benchmarks.ConstantFormat"
-        super().__init__(spark, "Spark alone", form, operations=operations)
+class SameFiles(DataSourceFormat):
+    """A source that reads the files which this one has written."""
 
     def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
         Path(folder).mkdir(parents=True)
-        Path(folder, "plain").symlink_to(Path(folder).parent / "sparktf" / "plain")
+        for kind in ("plain", "gzip"):
+            Path(folder, kind).symlink_to(Path(folder).parent / "sparktf" / kind)
 
 
 class HadoopTFRecord:
@@ -239,7 +235,19 @@ def all_sources(spark: SparkSession, arguments: argparse.Namespace) -> list[Sour
         DataSourceFormat(spark, "Parquet", "parquet", {"compression": "none"}),
         DataSourceFormat(spark, "Parquet snappy", "parquet", {"compression": "snappy"}),
         HadoopTFRecord(spark),
-        SparkAlone(spark),
+        SameFiles(
+            spark,
+            "sparktf by V2",
+            "io.sparktf.tfrecord.v2.TFRecordDataSourceV2",
+            gzip={"compression": "gzip"},
+            operations=OPERATIONS[1:],
+        ),
+        SameFiles(
+            spark,
+            "Spark alone",
+            "io.sparktf.benchmarks.ConstantFormat",
+            operations=("write", "read", "read few", "count"),
+        ),
         Floor(spark),
     ]
     if arguments.peer_jar:

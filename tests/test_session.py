@@ -128,6 +128,7 @@ def test_configure_warns_where_the_jvm_has_started_without_the_jar(builder, monk
         sparktf.configure(builder)
 
 
+@pytest.mark.oldest_and_newest
 def test_a_configured_session_reads_and_writes_on_executors_in_other_processes(tmp_path):
     other = _empty_jar(tmp_path / "other.jar")
     code = f"""{_CLASSIC}
@@ -142,6 +143,7 @@ round_trip(spark, {str(tmp_path / "data")!r})
     assert "round trip" in _run(code)
 
 
+@pytest.mark.oldest_and_newest
 def test_a_configured_session_with_pyspark_submit_args_reads_and_writes(tmp_path):
     other = _empty_jar(tmp_path / "other.jar")
     code = f"""{_CLASSIC}
@@ -191,6 +193,7 @@ assert not failed, failed
     assert _run(code).count("round trip") == 4
 
 
+@pytest.mark.oldest_and_newest
 def test_register_after_add_jar_of_another_jar_reaches_other_threads(tmp_path):
     other = _empty_jar(tmp_path / "other.jar")
     code = f"""{_CLASSIC}
@@ -205,6 +208,7 @@ thread.join()
     assert "round trip" in _run(code)
 
 
+@pytest.mark.oldest_and_newest
 def test_register_reaches_executors_in_other_processes(tmp_path):
     code = f"""{_CLASSIC}
 spark = builder.master("local-cluster[1,2,1024]").getOrCreate()
@@ -243,6 +247,7 @@ round_trip(spark, {str(tmp_path / "data")!r})
 
 
 @pytest.mark.usefixtures("connect_port")
+@pytest.mark.oldest_and_newest
 def test_configure_gives_the_jar_to_the_connect_server_that_pyspark_starts(tmp_path):
     code = f"""
 from pyspark.sql import SparkSession

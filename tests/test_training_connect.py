@@ -84,6 +84,7 @@ def test_an_exception(session):
 
 
 @pytest.mark.parametrize("of", ["process", "task"])
+@pytest.mark.oldest_and_newest
 def test_a_killed_worker_is_replaced(session, capsys, of):
     def train():
         context = sparktf.context()

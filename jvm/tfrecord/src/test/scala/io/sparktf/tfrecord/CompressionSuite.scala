@@ -14,6 +14,7 @@ import org.tensorflow.example.Example
 import Records._
 
 /** Compressed files, written for other readers and read from other writers. */
+@FormatOnly
 class CompressionSuite extends TFRecordSuite {
 
   private val hadoop = "org.apache.hadoop.io.compress"

@@ -10,6 +10,7 @@ import Records._
 
 /** Damage that a decompressor may not tell from the end of the file. */
 @LocalOnly
+@FormatOnly
 class CorruptCompressedSuite extends TFRecordSuite {
 
   private val schema = "n BIGINT, s STRING"

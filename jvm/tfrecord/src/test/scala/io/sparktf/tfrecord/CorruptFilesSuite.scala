@@ -10,6 +10,7 @@ import org.tensorflow.example.Example
 import Records._
 
 /** Damaged files end in an error with the file and the offset: never in fewer or other rows. */
+@FormatOnly
 class CorruptFilesSuite extends TFRecordSuite {
 
   private val schema = "n BIGINT, s STRING"

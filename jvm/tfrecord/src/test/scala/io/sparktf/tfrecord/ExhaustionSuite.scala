@@ -9,6 +9,7 @@ import Wire._
 
 /** Input made to use up the memory: an error, and the JVM goes on. */
 @LocalOnly
+@FormatOnly
 class ExhaustionSuite extends TFRecordSuite {
 
   // Members of one gzip stream, so that gigabytes of zeros are made of one compressed piece.

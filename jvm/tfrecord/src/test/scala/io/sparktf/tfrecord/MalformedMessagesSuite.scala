@@ -10,6 +10,7 @@ import Wire._
 
 /** Whole frames around messages that are no tf.Example: an error each, and never a crash. */
 @LocalOnly
+@FormatOnly
 class MalformedMessagesSuite extends TFRecordSuite {
 
   private val schema =

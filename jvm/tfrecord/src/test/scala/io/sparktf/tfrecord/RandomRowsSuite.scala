@@ -63,6 +63,7 @@ object RandomRows {
 }
 
 /** Random rows of every type, written by Spark and read by protobuf and by Spark again. */
+@FormatOnly
 class RandomRowsSuite extends TFRecordSuite {
   import RandomRows.columns
 
