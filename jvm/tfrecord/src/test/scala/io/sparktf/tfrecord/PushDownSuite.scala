@@ -215,7 +215,6 @@ class PushDownSuite extends TableSuite with AdaptiveSparkPlanHelper {
         withConf(
           "spark.sql.sources.v2.bucketing.enabled" -> "true",
           "spark.sql.requireAllClusterKeysForCoPartition" -> "false",
-          "spark.sql.shuffle.partitions" -> "10",
           "spark.sql.autoBroadcastJoinThreshold" -> "-1"
         ) {
           def joined = load(left).as("l").join(load(right).as("r"), "day")
@@ -243,6 +242,29 @@ class PushDownSuite extends TableSuite with AdaptiveSparkPlanHelper {
             Row(21L),
             Row(22L)
           )
+        }
+      }
+    }
+  }
+
+  test(
+    "large partitions are read by several tasks each, unless keys are asked for",
+    LocalOnlyTest
+  ) {
+    withTempDir { folder =>
+      for (day <- 1 to 2) {
+        val records = (0 until 100).map(n => example("id" -> int64s(1000L * day + n)))
+        writeExamples(new File(folder, s"day=$day/a.tfrecord"), records: _*)
+      }
+      inSplits(500) {
+        val tasks = load(folder).rdd.getNumPartitions
+        assert(tasks > 4, tasks)
+        withConf("spark.sql.sources.v2.bucketing.enabled" -> "true") {
+          assert(load(folder).count() == 200)
+          assert(load(folder).groupBy("day").agg(functions.max("id")).collect().length == 2)
+        }
+        withConf("spark.sql.sources.v2.bucketing.enabled" -> "false") {
+          assert(load(folder).rdd.getNumPartitions == tasks)
         }
       }
     }

@@ -96,7 +96,9 @@ trait TFRecordSuite extends AnyFunSuite {
 
   /** Runs `body` with SQL settings that are put back afterwards. */
   protected def withConf[T](settings: (String, String)*)(body: => T): T = {
-    val before = settings.map { case (key, _) => key -> spark.conf.getOption(key) }
+    // Not one by one: that would give defaults as if they were set.
+    val all = spark.conf.getAll
+    val before = settings.map { case (key, _) => key -> all.get(key) }
     settings.foreach { case (key, value) => spark.conf.set(key, value) }
     try body
     finally before.foreach {

@@ -54,6 +54,8 @@ final private[tfrecord] case class TFRecordScan(
   // Those that become known while the query runs, on partition columns (dynamic partition pruning).
   private var runtimeFilters: Seq[Expression] = Nil
   private var lastPlan: Option[Array[InputPartition]] = None
+  // Of the first plan, for Spark holds later ones to it.
+  private var isKeyGrouped: Option[Boolean] = None
 
   override def isSplitable(path: Path): Boolean = format.isSplitable(sparkSession, optionMap, path)
 
@@ -98,25 +100,34 @@ final private[tfrecord] case class TFRecordScan(
       FilePartition.getFilePartitions(sparkSession, files, largest)
     if (limit.exists(_ <= FewRows)) {
       if (splits.isEmpty) Array.empty else Array(FilePartition(0, splits.toArray))
-    } else if (mayBeKeyGrouped) {
-      val keyed = byKey(splits, pack)
-      // More tasks than a shuffle has are not worth the shuffle that they may save.
-      val most = math.max(packed.length, sparkSession.sessionState.conf.numShufflePartitions)
-      if (keyed.length <= most) keyed else pack(splits).toArray
-    } else if (metadataFilters.isEmpty) packed.toArray
-    else pack(splits).toArray
+    } else {
+      val keyed = if (mayBeKeyGrouped && isKeyGrouped.getOrElse(true)) byKey(splits, pack) else Nil
+      if (isKeyGrouped.isEmpty) {
+        isKeyGrouped = Some(keyed.nonEmpty && (isAskedForKeys || costsNothing(keyed, packed)))
+      }
+      if (isKeyGrouped.get) keyed.toArray
+      else if (metadataFilters.isEmpty) packed.toArray
+      else pack(splits).toArray
+    }
   }
 
   private def byKey(
       splits: Seq[PartitionedFile],
       pack: Seq[PartitionedFile] => Seq[FilePartition]
-  ): Array[InputPartition] = {
+  ): Seq[KeyedFilePartition] = {
     val toKey = UnsafeProjection.create(readPartitionSchema)
-    val keyed = splits.groupBy(file => toKey(file.partitionValues).copy()).toSeq
-    keyed.flatMap { case (key, files) => pack(files).map(key -> _.files) }.zipWithIndex.map {
-      case ((key, files), index) => new KeyedFilePartition(index, files, key)
-    }.toArray
+    val files = splits.groupBy(file => toKey(file.partitionValues).copy()).toSeq
+    val keyed = files.flatMap { case (key, ofKey) => pack(ofKey).map(key -> _.files) }
+    keyed.zipWithIndex.map { case ((key, some), index) => new KeyedFilePartition(index, some, key) }
   }
+
+  /**
+   * Spark before 4.2 reads all of a partition in one task once it knows of keys, whether the query
+   * needs that or not.
+   */
+  private def costsNothing(keyed: Seq[KeyedFilePartition], packed: Seq[FilePartition]): Boolean =
+    keyed.map(_.partitionKey).distinct.length == keyed.length &&
+      keyed.length <= math.max(packed.length, sparkSession.sessionState.conf.numShufflePartitions)
 
   // ------------------------------------------------------------------ filters
 
@@ -149,12 +160,14 @@ final private[tfrecord] case class TFRecordScan(
 
   /**
    * Whether all rows of a task may be of one partition, by whose columns Spark can then join and
-   * group without a shuffle. Only where Spark makes use of it: many small partitions are otherwise
-   * read sooner several at a time.
+   * group without a shuffle.
    */
-  private lazy val mayBeKeyGrouped: Boolean =
+  private def mayBeKeyGrouped: Boolean =
     sparkSession.sessionState.conf.v2BucketingEnabled && counts.isEmpty && limit.isEmpty &&
       readPartitionSchema.nonEmpty && readPartitionSchema.length == fileIndex.partitionSchema.length
+
+  /** Whether that was switched on, not only by Spark's default. */
+  private def isAskedForKeys: Boolean = sparkSession.sessionState.conf.contains(KeysAreAskedFor)
 
   /** The bytes of the files that are read, as a `FileFormat`'s read has them. */
   override def estimateStatistics(): Statistics = {
@@ -201,6 +214,8 @@ final private[tfrecord] case class TFRecordScan(
 }
 
 private[tfrecord] object TFRecordScan {
+  private val KeysAreAskedFor = "spark.sql.sources.v2.bucketing.enabled"
+
   // One task reads so many in less time than it takes to start some.
   private val FewRows = 1000
 
