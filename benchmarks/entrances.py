@@ -1,8 +1,9 @@
-"""Times the two entrances to the data source in one run: `tfrecord`, a FileFormat, and `tfrecordv2`.
+"""Times both entrances to the data source in one run: `tfrecord`, a FileFormat, and `tfrecordv2`.
 
     .venv/bin/python benchmarks/entrances.py --save
 
-What Data Source V2 alone is told, on `local[2]`:
+The operations of run.py on its tables, both entrances over the same files; then what Data Source V2
+alone is told, on `local[2]`:
 
 - *count*: the rows of 5,000 files of 20, which V2 counts in the source.
 - *limit*: 10 of those rows into the noop sink, for which V2 opens a file; and *take*, the same by
@@ -11,8 +12,7 @@ What Data Source V2 alone is told, on `local[2]`:
   none of them broadcast. V2 tells Spark that they are partitioned alike, and nothing is shuffled.
 - *partitions*: the rows of one of those tables into the noop sink.
 
-What both are told alike is in run.py. Each runs in turn, in alternating rounds, of which the best
-counts.
+Each runs in turn, in alternating rounds, of which the best counts.
 """
 
 from __future__ import annotations
@@ -23,18 +23,44 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
+import data_sets
 import pyspark
+from data_sets import DataSet
 from machine import jars, save
 from pyspark.sql import DataFrame, SparkSession
-from run import best_of, noop
+from run import OPERATIONS, DataSourceFormat, best_of, measure, noop
 
 FILES = 5_000
 ROWS_EACH = 20
 PARTITIONS = 40
 ENTRANCES = ("tfrecord", "tfrecordv2")
+
+
+class Second(DataSourceFormat):
+    """Reads the files that the first entrance has written."""
+
+    def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
+        Path(folder).mkdir(parents=True)
+        for kind in ("plain", "gzip"):
+            Path(folder, kind).symlink_to(Path(folder).parent / "sparktf" / kind)
+
+
+def common(
+    spark: SparkSession, arguments: argparse.Namespace, folder: str
+) -> list[dict[str, object]]:
+    gzip = {"compression": "gzip"}
+    reads = OPERATIONS[1:]
+    first = DataSourceFormat(spark, "sparktf", ENTRANCES[0], gzip=gzip, operations=reads)
+    second = Second(spark, "by V2", ENTRANCES[1], gzip=gzip, operations=reads)
+    # What run.py takes from its command line.
+    arguments.data, arguments.operations = list(data_sets.ALL), reads
+    names = {"sparktf": ENTRANCES[0], "by V2": ENTRANCES[1]}
+    found = measure(spark, [first, second], arguments, folder)
+    return [result | {"source": names[str(result["source"])]} for result in found]
 
 
 def session() -> SparkSession:
@@ -98,6 +124,7 @@ def main() -> None:
     folder = tempfile.mkdtemp(prefix="sparktf-benchmark-")
     results: list[dict[str, object]] = []
     try:
+        results += common(spark, arguments, folder)
         write(spark, folder, arguments.scale)
         by_entrance = {form: works(spark, form, folder) for form in ENTRANCES}
         for name in by_entrance["tfrecord"]:

@@ -26,7 +26,7 @@ LABELS = {
 }
 COLORS = {"Parquet": "#9aa5b1", "tensorflow-hadoop": "#e0a458"}
 COLOR_OF_PEER = "#2f6690"
-NOT_SHOWN = ("sparktf", "sparktf by V2", "Parquet snappy", "Spark alone", "floor")
+NOT_SHOWN = ("sparktf", "Parquet snappy", "Spark alone", "floor")
 
 Seconds = dict[str, dict[str, dict[str, float]]]
 """By data set, operation and source."""

@@ -90,13 +90,17 @@ class DataSourceFormat:
         return self.spark.read.format(self.form).schema(schema).load(path)
 
 
-class SameFiles(DataSourceFormat):
-    """A source that reads the files which this one has written."""
+class SparkAlone(DataSourceFormat):
+    """This source's files, read and written by `ConstantFormat` of benchmarks/spark."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        operations = ("write", "read", "read few", "count")
+        form = "io.sparktf.benchmarks.ConstantFormat"
+        super().__init__(spark, "Spark alone", form, operations=operations)
 
     def prepare(self, data: DataSet, cached: DataFrame, folder: str) -> None:
         Path(folder).mkdir(parents=True)
-        for kind in ("plain", "gzip"):
-            Path(folder, kind).symlink_to(Path(folder).parent / "sparktf" / kind)
+        Path(folder, "plain").symlink_to(Path(folder).parent / "sparktf" / "plain")
 
 
 class HadoopTFRecord:
@@ -235,19 +239,7 @@ def all_sources(spark: SparkSession, arguments: argparse.Namespace) -> list[Sour
         DataSourceFormat(spark, "Parquet", "parquet", {"compression": "none"}),
         DataSourceFormat(spark, "Parquet snappy", "parquet", {"compression": "snappy"}),
         HadoopTFRecord(spark),
-        SameFiles(
-            spark,
-            "sparktf by V2",
-            "io.sparktf.tfrecord.v2.TFRecordDataSourceV2",
-            gzip={"compression": "gzip"},
-            operations=OPERATIONS[1:],
-        ),
-        SameFiles(
-            spark,
-            "Spark alone",
-            "io.sparktf.benchmarks.ConstantFormat",
-            operations=("write", "read", "read few", "count"),
-        ),
+        SparkAlone(spark),
         Floor(spark),
     ]
     if arguments.peer_jar:
