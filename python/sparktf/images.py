@@ -10,8 +10,8 @@ The layout is the usual one of image classification: one folder per class, its i
     pixels = sparktf.images.to_features(images)
 
 Spark reads the files (any file system that it knows) and Pillow decodes them in the executors'
-Python workers, which therefore need Pillow and NumPy; this package is sent to them. Classic sessions and Spark
-Connect work alike.
+Python workers, which therefore need Pillow and NumPy; this package is sent to them. Classic
+sessions and Spark Connect work alike.
 """
 
 from __future__ import annotations
