@@ -16,7 +16,7 @@ from sparktf._train_spill import PARTITION, Spill
 
 def feed(batches, columns=None, label=None, shapes=None, shuffle=0, seeds=(1, 0)):
     """Of record batches; the file is closed with the process."""
-    spill = Spill(batches)
+    spill = Spill.of(batches)
     found = Feed(spill.file.fileno(), columns, label, shapes, shuffle, seeds)
     spill.close()
     return found

@@ -1,17 +1,23 @@
 """Workers on the driver's own machine; and what concerns Keras alone."""
 
+import contextlib
 import os
+import pickle
 import sys
 import time
 
 import left_behind
 import numpy as np
+import pyarrow as pa
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
+from sparktf._train_job import Job
+from sparktf._train_spill import Spill
+from sparktf._train_worker import Worker
 
 pytestmark = pytest.mark.one_spark
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -61,6 +67,70 @@ def test_rows_of_a_dataframe(spark):
     assert sorted(found) == [0, 1, 2, 3, 4]
     with pytest.raises(sparktf.TrainingError, match="has no rows: 0 rows in all"):
         local().train_on(spark.range(0), train)
+
+
+def of_one_worker(function, coming):
+    """How it ends, and what it gives, while the rows come that `coming` gives."""
+    pickled = cloudpickle.dumps((function, (), {}))
+    job = Job(pickled, 1, True, False, (), 0, 0, False, "secret", False, None)
+    worker = Worker(job, 0, "127.0.0.1", lambda text: [text], [])
+    with contextlib.closing(Spill()) as rows:
+        worker.run(rows, coming)
+    (outcome,) = worker.outcomes
+    return outcome, pickle.loads(worker.result) if worker.result else None
+
+
+def test_a_function_begins_while_its_rows_come(tmp_path):
+    def train():
+        (tmp_path / "begun").touch()
+        return sparktf.context().row_counts
+
+    def coming():
+        yield pa.RecordBatch.from_pydict({"x": [1, 2]})
+        assert wait_until((tmp_path / "begun").exists)
+        yield pa.RecordBatch.from_pydict({"x": [3]})
+
+    outcome, counts = of_one_worker(train, coming())
+    assert (outcome.kind, counts) == ("returned", [3])
+
+
+def test_a_function_that_fails_waits_for_no_rows():
+    def train():
+        raise ValueError("at once")
+
+    def coming():
+        while True:
+            yield pa.RecordBatch.from_pydict({"x": [1]})
+
+    outcome, _ = of_one_worker(train, coming())
+    assert (outcome.kind, outcome.error) == ("raised", "ValueError: at once")
+
+
+def test_a_function_that_asks_for_no_rows_is_told_of_none():
+    outcome, _ = of_one_worker(lambda: 1, iter(()))
+    assert outcome.kind == "refused"
+    assert outcome.error.startswith("has no rows: 0 rows in all")
+
+
+def test_rows_go_on_coming_when_a_port_was_taken(tmp_path):
+    def train():
+        mark = tmp_path / "port"
+        if not mark.exists():
+            mark.touch()
+            raise RuntimeError("Could not start gRPC server")
+        (tmp_path / "again").touch()
+        (count,) = sparktf.context().row_counts
+        return next(iter(sparktf.context().dataset(count, columns="x"))).numpy().tolist()
+
+    given = []
+
+    def coming():
+        while not (tmp_path / "again").exists():
+            given.append(len(given))
+            yield pa.RecordBatch.from_pydict({"x": given[-1:]})
+
+    outcome, found = of_one_worker(train, coming())
+    assert (outcome.kind, found) == ("returned", given)
 
 
 def test_an_interrupt(tmp_path):

@@ -3,7 +3,8 @@
     python -m sparktf._train_child REPORTS ALIVE
 
 REPORTS is the descriptor that messages go to (a line of JSON, and as many bytes as it says), ALIVE
-one that reads nothing until the task is gone. What to run comes by the standard input.
+one that reads nothing until the task is gone. What to run comes by the standard input, and later
+how many rows each worker has, once they all have theirs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import subprocess
 import sys
 import threading
 import traceback
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from sparktf._train_context import TrainingContext
 
 # TensorFlow's words for another worker's end, in errors of these classes.
 _CUT_OFF_CLASSES = ("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError")
@@ -54,9 +58,7 @@ def main() -> NoReturn:
     os.dup2(null, 0)
     os.close(null)
 
-    what = pickle.loads(_command(commands))
-    threading.Thread(target=_await_leave, args=(commands,), daemon=True).start()
-    _run(what, reports)
+    _run(commands, reports)
     # Not through Python's end: TensorFlow's part of it may wait for workers that are gone. And not
     # at once: others may still fetch from here the last of what they reduce together.
     threading.Event().wait()
@@ -78,15 +80,18 @@ def _die_with_the_task(alive: int) -> None:
     os.close(alive)
 
 
-def _command(commands: IO[bytes]) -> bytes:
+def _command(commands: IO[bytes]) -> dict[str, Any]:
     size = commands.read(8)
     if len(size) < 8:
         os._exit(1)  # the task is gone
-    return commands.read(struct.unpack("!Q", size)[0])
+    command: dict[str, Any] = pickle.loads(commands.read(struct.unpack("!Q", size)[0]))
+    return command
 
 
-def _await_leave(commands: IO[bytes]) -> None:
-    _command(commands)
+def _obey(commands: IO[bytes], context: TrainingContext) -> None:
+    """Does what the task has to say while the function runs."""
+    while "leave" not in (command := _command(commands)):
+        context._feed(command["row_counts"])
     _flush()
     os._exit(0)
 
@@ -97,13 +102,16 @@ def _flush() -> None:
             stream.flush()
 
 
-def _run(what: dict[str, Any], reports: Reports) -> None:
+def _run(commands: IO[bytes], reports: Reports) -> None:
     from pyspark import cloudpickle
 
     dumps: Any = cloudpickle.dumps
     from sparktf import _train_context as train_context
 
-    train_context.enter(what["context"], reports.send)
+    what = _command(commands)
+    os.environ.update(what["env"])
+    context = train_context.enter(what["context"], reports.send)
+    threading.Thread(target=_obey, args=(commands, context), daemon=True).start()
     try:
         try:
             function, args, kwargs = cloudpickle.loads(what["function"])
@@ -116,6 +124,8 @@ def _run(what: dict[str, Any], reports: Reports) -> None:
             ) from error
         value = function(*args, **kwargs)
         content = dumps(value) if what["wants_value"] else b""
+        # Whether all workers have rows is known then, and whether the disks hold them.
+        _ = context.row_counts
     except BaseException as error:  # SystemExit too
         _tell_exception(error, reports)
         _flush()

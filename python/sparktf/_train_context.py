@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,10 +33,11 @@ def context() -> TrainingContext:
     return _context
 
 
-def enter(what: Mapping[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
+def enter(what: Mapping[str, Any], tell: Callable[[dict[str, Any]], None]) -> TrainingContext:
     """Makes the context of this process."""
     global _context
     _context = TrainingContext(what, tell)
+    return _context
 
 
 class TrainingContext:
@@ -46,7 +48,6 @@ class TrainingContext:
         size: Number of workers.
         cluster_spec: ``{"worker": ["host:port", …]}``, by rank.
         attempt: From 0; more after a worker was lost and the run was tried again.
-        row_counts: Rows of each worker, by rank; None in `TensorFlowDistributor.run`.
     """
 
     def __init__(self, what: Mapping[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
@@ -54,8 +55,11 @@ class TrainingContext:
         self.size: int = what["size"]
         self.cluster_spec: dict[str, list[str]] = what["cluster_spec"]
         self.attempt: int = what["attempt"]
-        self.row_counts: list[int] | None = what["row_counts"]
         self._spill: int | None = what["spill"]
+        self._row_counts: list[int] | None = None
+        self._rows_came = threading.Event()
+        if self._spill is None:
+            self._rows_came.set()
         self._seed: int = what["seed"]
         self._tell = tell
         self._strategy: tf.distribute.Strategy | None = None
@@ -66,6 +70,20 @@ class TrainingContext:
     def is_chief(self) -> bool:
         """Whether it is the worker of rank 0, whose value `run` and `train_on` return."""
         return self.rank == 0
+
+    @property
+    def row_counts(self) -> list[int] | None:
+        """Rows of each worker, by rank; None in `TensorFlowDistributor.run`.
+
+        Waits until all rows have come: the function begins while they are on their way.
+        """
+        self._rows_came.wait()
+        return self._row_counts
+
+    def _feed(self, row_counts: list[int]) -> None:
+        """All workers' rows have come."""
+        self._row_counts = row_counts
+        self._rows_came.set()
 
     def strategy(self) -> tf.distribute.Strategy:
         """The strategy to build and compile the model in: ``with ctx.strategy().scope():``.
@@ -118,7 +136,7 @@ class TrainingContext:
 
         It goes straight into ``fit``: every worker's step takes one batch of its own. Epochs
         follow each other without a short batch between them. Rows are read from a file on the
-        worker's disk that is mapped into memory.
+        worker's disk that is mapped into memory; this waits until all have come.
 
         ============================== ======================================================
         column                         tensor
@@ -157,6 +175,7 @@ class TrainingContext:
                 "that to ctx.distribute"
             )
         self.strategy()
+        self._rows_came.wait()
         seeds = (self._seed if seed is None else seed, self.rank)
         feed: Feed = train_feed.Feed(self._spill, columns, label, shapes, shuffle, seeds)
         rows = train_feed.dataset(feed, batch_size, lambda: self._batches_before * batch_size)
@@ -192,17 +211,18 @@ class TrainingContext:
             ValueError: The worker with the fewest rows has less than a batch.
         """
         _check_positive("batch_size", batch_size)
-        if self.row_counts is None:
+        row_counts = self.row_counts
+        if row_counts is None:
             raise RuntimeError(
                 "ctx.steps_per_epoch counts the rows of train_on's DataFrame, and this is run: "
                 "pass fit a number that is the same on every worker"
             )
-        steps = min(self.row_counts) // batch_size
+        steps = min(row_counts) // batch_size
         if steps == 0:
-            fewest = min(self.row_counts)
+            fewest = min(row_counts)
             raise ValueError(
-                f"batch_size is {batch_size}, and worker {self.row_counts.index(fewest)} has "
-                f"{fewest} rows (the workers: {self.row_counts}): make it at most {fewest}, or "
+                f"batch_size is {batch_size}, and worker {row_counts.index(fewest)} has "
+                f"{fewest} rows (the workers: {row_counts}): make it at most {fewest}, or "
                 "use fewer processes"
             )
         return steps

@@ -215,23 +215,22 @@ def dataset(feed: Feed, batch_size: int, start: Callable[[], int]) -> tf.data.Da
     """The feed's rows in batches, from the row that `start` tells when an iteration begins."""
     import tensorflow as tf
 
-    signature = tuple(
-        tf.TensorSpec((None, *(to.dims or ())), tf.as_dtype(to.dtype))
-        for to in feed.inputs.values()
-    )
-    rows = tf.data.Dataset.from_generator(
-        lambda: feed.blocks(start(), batch_size), output_signature=signature
-    )
-    rows = _without_end(rows.rebatch(batch_size, drop_remainder=True))
     names = list(feed.inputs)
 
-    def element(*values: Any) -> Any:
+    def element(values: Sequence[Any]) -> Any:
         by_name = dict(zip(names, values, strict=True))
         target = by_name.pop(feed.label) if feed.label is not None else None
         features = next(iter(by_name.values())) if feed.takes_one else by_name
         return features if feed.label is None else (features, target)
 
-    return rows.map(element).prefetch(tf.data.AUTOTUNE)
+    specs = [
+        tf.TensorSpec((None, *(to.dims or ())), tf.as_dtype(to.dtype))
+        for to in feed.inputs.values()
+    ]
+    rows = tf.data.Dataset.from_generator(
+        lambda: map(element, feed.blocks(start(), batch_size)), output_signature=element(specs)
+    )
+    return _without_end(rows.rebatch(batch_size, drop_remainder=True)).prefetch(tf.data.AUTOTUNE)
 
 
 def resumed(dataset: tf.data.Dataset, count: Callable[[], int]) -> tf.data.Dataset:

@@ -42,6 +42,7 @@ class Coordinator:
         self._members: dict[int, socket.socket] = {}
         self._outcomes: dict[int, Outcome] = {}
         self._states: dict[int, str] = {}
+        self._rows: dict[int, int] = {}
         self._stopped = False
         self._listener = socket.create_server(("", 0), backlog=size + 8)
         self.port: int = self._listener.getsockname()[1]
@@ -94,6 +95,11 @@ class Coordinator:
             self._ended(rank, Outcome.of(message["outcome"]))
             return
         with self._lock:
+            if "rows" in message:
+                self._rows[rank] = int(message["rows"])
+                if len(self._rows) == self._size:
+                    self._tell_all({"row_counts": [self._rows[r] for r in range(self._size)]})
+                return
             self._states[rank] = str(message["state"])
         self._check()
 
@@ -123,10 +129,13 @@ class Coordinator:
                     self._stopped = bool(reason)
                     for rank in waiting:
                         _send(self._members[rank], {"reason": reason, "seconds": 0.0})
-            # Under the lock, lest two messages mix.
             if message is not None:
-                for member in self._members.values():
-                    _send(member, message)
+                self._tell_all(message)
+
+    def _tell_all(self, message: Message) -> None:
+        """Under the lock, lest two messages mix."""
+        for member in self._members.values():
+            _send(member, message)
 
     def _stalled(self) -> tuple[str, list[int]]:
         """Why those that wait in ctx.strategy() for all others wait in vain, and who does."""

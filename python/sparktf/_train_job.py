@@ -78,18 +78,13 @@ class Outcome:
         return self.kind not in ("returned", "stopped")
 
 
-def without_rows(rows: Sequence[int], hosts: Sequence[str]) -> list[Outcome]:
-    """Outcomes of a run in which a worker has none."""
-    first = list(rows).index(0)
-    error = (
+def without_rows(rows: Sequence[int]) -> str:
+    """Why a run cannot go on in which a worker has no rows."""
+    return (
         f"has no rows: {sum(rows):,} rows in all, of which the workers have "
         f"{', '.join(f'{n:,}' for n in rows)}. Every worker needs some: use fewer processes, or a "
         "DataFrame with more rows"
     )
-    return [
-        Outcome(r, host, "refused" if r == first else "stopped", error if r == first else "")
-        for r, host in enumerate(hosts)
-    ]
 
 
 # Which of several workers' ends was the cause of the others, the likeliest first.

@@ -120,8 +120,8 @@ def _parts(df: DataFrame, size: int) -> list[Spill]:
     try:
         rows = spread(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()
         for rank, own in itertools.groupby(rows, key=lambda row: row.r):
-            found[rank] = Spill(batches_of(own))
-        return [found.get(rank) or Spill([]) for rank in range(size)]
+            found[rank] = Spill.of(batches_of(own))
+        return [found.get(rank) or Spill.of([]) for rank in range(size)]
     except BaseException:
         for spill in found.values():
             spill.close()

@@ -30,7 +30,6 @@ class WorkerProcess:
     """A process that runs the user's function.
 
     Args:
-        what: All that it must know, see `_train_child`.
         env: Its environment variables.
         spill: Descriptor of the file with its rows, or None.
         tell: Gets what the process tells, called by a thread: `(message, bytes)`; and once, at
@@ -40,7 +39,6 @@ class WorkerProcess:
 
     def __init__(
         self,
-        what: Mapping[str, Any],
         env: Mapping[str, str],
         spill: int | None,
         tell: Callable[[dict[str, Any], bytes], None],
@@ -80,15 +78,22 @@ class WorkerProcess:
         self._logging.start()
         self._reporting = threading.Thread(target=self._read_reports, args=(reports,), daemon=True)
         self._reporting.start()
-        self._command(pickle.dumps(dict(what)))
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
+    def begin(self, what: Mapping[str, Any]) -> None:
+        """Lets it run the function: `what` is all that it must know, see `_train_child`."""
+        self._command(what)
+
+    def feed(self, row_counts: list[int]) -> None:
+        """Tells it that all workers' rows have come, and how many each has."""
+        self._command({"row_counts": row_counts})
+
     def leave(self) -> None:
         """Lets a process whose function has returned end by itself."""
-        self._command(b"leave")
+        self._command({"leave": True})
 
     def kill(self) -> None:
         """Ends the process, and all that it has started, now."""
@@ -112,8 +117,9 @@ class WorkerProcess:
             self._logging.join(2)
         return tuple(self._log)
 
-    def _command(self, content: bytes) -> None:
+    def _command(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
+        content = pickle.dumps(dict(message))
         with contextlib.suppress(OSError):  # it has ended
             self._process.stdin.write(struct.pack("!Q", len(content)) + content)
             self._process.stdin.flush()

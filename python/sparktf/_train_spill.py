@@ -6,12 +6,13 @@ whatever ends that.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -31,50 +32,92 @@ def spread(df: DataFrame, workers: int) -> DataFrame:
     return df.withColumn(PARTITION, F.spark_partition_id()).repartition(workers)
 
 
+class DiskError(OSError):
+    """The rows do not fit on the disk; the message names the folder and the sizes."""
+
+
 class Spill:
-    """Rows that were written to an unnamed file.
+    """Rows in an unnamed file, which can be open elsewhere before they have come.
 
     Attributes:
         file: Open, at whatever position.
-        rows: How many.
+        rows: How many there are so far.
     """
 
-    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Writes all rows.
+    def __init__(self) -> None:
+        """Opens the file.
 
         Raises:
-            OSError: The disk is full; the message names the folder and the sizes.
+            OSError: It cannot be made.
+        """
+        self.rows = 0
+        self._bytes = 0
+        self._folder = roomiest_folder()
+        self.file: IO[bytes] = tempfile.TemporaryFile(  # noqa: SIM115
+            prefix="sparktf-", dir=self._folder
+        )
+        self._writer: pa.ipc.RecordBatchFileWriter | None = None
+
+    @classmethod
+    def of(cls, batches: Iterable[pa.RecordBatch]) -> Spill:
+        """All rows, written.
+
+        Raises:
+            DiskError: As `add` does.
+        """
+        spill = cls()
+        try:
+            for batch in batches:
+                spill.add(batch)
+            spill.finish()
+        except BaseException:
+            spill.close()
+            raise
+        return spill
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Writes rows.
+
+        Raises:
+            DiskError: The disk is full.
         """
         import pyarrow as pa
 
-        self.rows = 0
-        folder = roomiest_folder()
-        self.file: IO[bytes] = tempfile.TemporaryFile(prefix="sparktf-", dir=folder)  # noqa: SIM115
-        writer = None
-        written = 0
-        try:
-            for batch in batches:
-                if writer is None:
-                    writer = pa.ipc.new_file(self.file, batch.schema)
-                writer.write_batch(batch)
-                self.rows += batch.num_rows
-                written += batch.nbytes
-            if writer is not None:
-                writer.close()
+        with self._disk():
+            if self._writer is None:
+                self._writer = pa.ipc.new_file(self.file, batch.schema)
+            self._writer.write_batch(batch)
+        self.rows += batch.num_rows
+        self._bytes += batch.nbytes
+
+    def finish(self) -> None:
+        """Writes what makes the file readable, after the last rows.
+
+        Raises:
+            DiskError: As `add` does.
+        """
+        with self._disk():
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
             self.file.flush()
-        except OSError as error:
-            self.file.close()
-            free = shutil.disk_usage(folder).free
-            raise OSError(
-                error.errno,
-                f"the worker's rows do not fit on the disk of {folder}: {written:,} bytes were "
-                f"written before {error.strerror or error}, and {free:,} bytes are free now. "
-                "spark.local.dir names folders on a larger disk; more processes have fewer rows "
-                "each",
-            ) from error
 
     def close(self) -> None:
         self.file.close()
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            free = shutil.disk_usage(self._folder).free
+            raise DiskError(
+                error.errno,
+                f"the worker's rows do not fit on the disk of {self._folder}: {self._bytes:,} "
+                f"bytes were written before {error.strerror or error}, and {free:,} bytes are "
+                "free now. spark.local.dir names folders on a larger disk; more processes have "
+                "fewer rows each",
+            ) from error
 
 
 def roomiest_folder() -> str:

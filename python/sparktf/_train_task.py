@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -33,18 +34,15 @@ def run(payload: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Record
     gpus = list(resources["gpu"].addresses) if "gpu" in resources else []
     worker = Worker(job, rank, host, context.allGather, gpus)
     worker.ends_with_parent = True
-    rows = None
-    refused = ""
-    if job.feeds:
-        try:
-            rows = Spill(batches)
-        except OSError as error:
-            refused = error.strerror or str(error)
-    try:
-        worker.run(rows, refused)
-    finally:
-        if rows is not None:
-            rows.close()
+    with contextlib.ExitStack() as stack:
+        rows = None
+        refused = ""
+        if job.feeds:
+            try:
+                rows = stack.enter_context(contextlib.closing(Spill()))
+            except OSError as error:
+                refused = str(error)
+        worker.run(rows, batches if job.feeds else (), refused)
     if rank == 0:
         yield _row(rank, -1, pickle.dumps(worker.outcomes))
     if worker.result:

@@ -10,15 +10,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparktf._train_group import Coordinator, Member, Message
 from sparktf._train_job import Job, Outcome, cause, without_rows
 from sparktf._train_process import WorkerProcess
 from sparktf._train_progress import Sender
-from sparktf._train_spill import Spill
+from sparktf._train_spill import DiskError, Spill
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A port that was taken is chosen anew so often in all.
 _PORT_ATTEMPTS = 3
@@ -66,11 +70,15 @@ class Worker:
         """Makes `run` end within a second; from another thread."""
         self._cancelled.set()
 
-    def run(self, rows: Spill | None, refused: str = "") -> None:
+    def run(
+        self, rows: Spill | None, coming: Iterable[pa.RecordBatch] = (), refused: str = ""
+    ) -> None:
         """Runs the function, here and with the other workers; sets `outcomes` and `result`.
 
         Args:
             rows: This worker's, in a run that feeds them.
+            coming: What is still to be added to them. It is, while the process starts; unless the
+                run ends before.
             refused: Why it cannot begin, if it cannot.
 
         Raises:
@@ -81,38 +89,47 @@ class Worker:
                 "has no GPU from Spark: use_gpu=True needs spark.task.resource.gpu.amount, and "
                 "executors whose discovery script finds GPUs"
             )
+        remaining = iter(coming)
         for _ in range(_PORT_ATTEMPTS):
-            self._run_once(rows, refused)
+            self._run_once(rows, remaining, refused)
             failure = cause(self.outcomes)
             if failure is None or failure.kind != "port":
                 return
 
-    def _run_once(self, spill: Spill | None, refused: str) -> None:
+    def _run_once(
+        self, spill: Spill | None, coming: Iterator[pa.RecordBatch], refused: str
+    ) -> None:
         with contextlib.ExitStack() as stack:
             port = stack.enter_context(_reserved_port())
             coordinator = None
             if self.rank == 0:
                 coordinator = Coordinator(self.job.size, self.job.token)
                 stack.callback(coordinator.close)
+            events: Events = queue.Queue()
+            watcher = stack.enter_context(ThreadPoolExecutor(1))
+            # Before the others are known: Spark takes a second for that, as Python does to begin.
+            process = self._start(spill, events)
+            stack.callback(process.kill)
             told = {
                 "host": self.host,
                 "port": port.getsockname()[1],
                 "coordinator": coordinator.port if coordinator else 0,
-                "rows": spill.rows if spill else 0,
                 "refused": refused,
             }
             members = [json.loads(text) for text in self._gather(json.dumps(told))]
-            self.outcomes = _refusals(members, self.job)
+            self.outcomes = _refusals(members)
             if self.outcomes:
                 return
-            events: Events = queue.Queue()
             member = self._member(members[0], events)
             stack.callback(member.close)
             sender = Sender(self.job.progress if self.rank == 0 else None, self.job.token)
             stack.callback(sender.close)
-            process = self._start(members, spill, events)
-            stack.callback(process.kill)
-            self._attend(process, member, sender, events)
+            process.begin(self._what(members, spill))
+            watching = watcher.submit(self._attend, process, member, sender, events)
+            if spill is not None:
+                told = _fill(spill, coming, watching.done)
+                events.put(("rows", told, b""))
+            watching.result()
 
     def _member(self, first: Message, events: Events) -> Member:
         host = first["host"] if self.rank > 0 else "127.0.0.1"
@@ -129,41 +146,40 @@ class Worker:
                 "each other, on any port"
             ) from error
 
-    def _start(self, members: list[Message], spill: Spill | None, events: Events) -> WorkerProcess:
-        cluster = [f"{m['host']}:{m['port']}" for m in members]
-        descriptor = spill.file.fileno() if spill else None
-        context = {
-            "rank": self.rank,
-            "size": self.job.size,
-            "attempt": self.job.attempt,
-            "cluster_spec": {"worker": cluster},
-            "row_counts": [m["rows"] for m in members] if self.job.feeds else None,
-            "spill": descriptor,
-            "seed": self.job.seed,
-        }
-        what = {
-            "context": context,
-            "function": self.job.function,
-            "wants_value": self.rank == 0 or self.job.all_results,
-        }
+    def _start(self, spill: Spill | None, events: Events) -> WorkerProcess:
         env = dict(os.environ)
         env.pop("TF_CONFIG", None)
-        if self.job.size > 1:
-            task = {"type": "worker", "index": self.rank}
-            env["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
-            # Lets TensorFlow's server have the port that is held for it here.
-            env["TF_GRPC_REUSE_PORT"] = "1"
-        env["CUDA_VISIBLE_DEVICES"] = self._gpus[0] if self.job.use_gpu else ""
+        # Lets TensorFlow's server have the port that is held for it here.
+        env["TF_GRPC_REUSE_PORT"] = "1"
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(self._gpus[:1]) if self.job.use_gpu else ""
         # What Spark has sent to this Python, sparktf itself perhaps, is on its path.
         env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         env.update(self.job.env)
         return WorkerProcess(
-            what,
             env,
-            descriptor,
+            spill.file.fileno() if spill else None,
             lambda message, content: events.put(("process", message, content)),
             f"[sparktf worker {self.rank}] " if self.job.logs else None,
         )
+
+    def _what(self, members: list[Message], spill: Spill | None) -> dict[str, Any]:
+        """What the process is to do, see `_train_child`."""
+        cluster = [f"{m['host']}:{m['port']}" for m in members]
+        task = {"type": "worker", "index": self.rank}
+        config = json.dumps({"cluster": {"worker": cluster}, "task": task})
+        return {
+            "context": {
+                "rank": self.rank,
+                "size": self.job.size,
+                "attempt": self.job.attempt,
+                "cluster_spec": {"worker": cluster},
+                "spill": spill.file.fileno() if spill else None,
+                "seed": self.job.seed,
+            },
+            "env": {"TF_CONFIG": config} if self.job.size > 1 else {},
+            "function": self.job.function,
+            "wants_value": self.rank == 0 or self.job.all_results,
+        }
 
     def _attend(
         self, process: WorkerProcess, member: Member, progress: Sender, events: Events
@@ -201,7 +217,21 @@ class Worker:
                     end(message["raised"], **details)
                 else:
                     end("died", exit_code=message["exit"])
+            elif source == "rows":
+                if "refused" in message:
+                    process.kill()
+                    end("refused", error=message["refused"])
+                else:
+                    member.tell(message)
             elif source == "group":
+                if "row_counts" in message:
+                    counts = message["row_counts"]
+                    if min(counts) > 0:
+                        process.feed(counts)
+                    elif counts.index(0) == self.rank:
+                        process.kill()
+                        end("refused", error=without_rows(counts))
+                    continue
                 if "end" in message:
                     self.outcomes = [Outcome.of(found) for found in message["end"]]
                     return
@@ -228,7 +258,20 @@ def _next(events: Events, until: float) -> tuple[str, Message, bytes]:
         return "", {}, b""
 
 
-def _refusals(members: list[Message], job: Job) -> list[Outcome]:
+def _fill(spill: Spill, coming: Iterator[pa.RecordBatch], is_over: Callable[[], bool]) -> Message:
+    """Adds the rows that come, unless the run is over; gives what the others are told of them."""
+    try:
+        for batch in coming:
+            spill.add(batch)
+            if is_over():
+                return {}
+        spill.finish()
+    except DiskError as error:
+        return {"refused": error.strerror or str(error)}
+    return {"rows": spill.rows}
+
+
+def _refusals(members: list[Message]) -> list[Outcome]:
     """Why the run cannot begin, as outcomes; none if it can."""
     hosts = [m["host"] for m in members]
     if any(m["refused"] for m in members):
@@ -236,9 +279,6 @@ def _refusals(members: list[Message], job: Job) -> list[Outcome]:
             Outcome(rank, hosts[rank], "refused" if m["refused"] else "stopped", m["refused"])
             for rank, m in enumerate(members)
         ]
-    rows = [m["rows"] for m in members]
-    if job.feeds and min(rows) == 0:
-        return without_rows(rows, hosts)
     return []
 
 

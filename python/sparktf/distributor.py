@@ -118,8 +118,8 @@ class TensorFlowDistributor:
         """Runs `fn(*args, **kwargs)` on every worker, with a part of the DataFrame's rows each.
 
         Spark spreads the rows evenly over the workers, whatever their source; each writes its own
-        to its local disk (``spark.local.dir``), and then training begins. `fn` takes them from
-        ``sparktf.context().dataset(…)``.
+        to its local disk (``spark.local.dir``). `fn` begins at once, and takes its rows from
+        ``sparktf.context().dataset(…)``, which waits until all have come.
 
         Args:
             df: Of any source. It is read once in each attempt.
@@ -199,7 +199,11 @@ class TensorFlowDistributor:
                 assert spark is not None
                 outcomes, contents = _run_on_executors(spark, df, job)
             if not outcomes:  # Spark 3.5 runs no task on a DataFrame that turns out to be empty
-                outcomes = without_rows([0] * job.size, ["no executor"] * job.size)
+                reasons = [without_rows([0] * job.size)] + [""] * (job.size - 1)
+                outcomes = [
+                    Outcome(rank, "no executor", "refused" if reason else "stopped", reason)
+                    for rank, reason in enumerate(reasons)
+                ]
         finally:
             if listener is not None:
                 listener.close()
