@@ -3,8 +3,10 @@
 import contextlib
 import os
 import pickle
+import queue
 import sys
 import time
+from dataclasses import asdict
 
 import left_behind
 import numpy as np
@@ -15,7 +17,8 @@ from pyspark import cloudpickle
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
-from sparktf._train_job import Job
+from sparktf._train_group import Coordinator, Member
+from sparktf._train_job import Job, Outcome
 from sparktf._train_spill import Spill
 from sparktf._train_worker import Worker
 
@@ -131,6 +134,23 @@ def test_rows_go_on_coming_when_a_port_was_taken(tmp_path):
 
     outcome, found = of_one_worker(train, coming())
     assert (outcome.kind, found) == ("returned", given)
+
+
+def test_a_task_that_comes_late_hears_of_a_failure_before():
+    coordinator = Coordinator(2, "secret")
+    with contextlib.closing(coordinator):
+        heard = [queue.Queue(), queue.Queue()]
+
+        def member(rank):
+            address = ("127.0.0.1", coordinator.port)
+            return Member(address, rank, "127.0.0.1", "secret", heard[rank].put)
+
+        with contextlib.closing(member(1)) as quick:
+            quick.tell({"outcome": asdict(Outcome(1, "127.0.0.1", "raised"))})
+            stop = heard[1].get(timeout=30)
+            assert stop == {"reason": "", "seconds": 0.0}
+            with contextlib.closing(member(0)):
+                assert heard[0].get(timeout=30) == stop
 
 
 def test_an_interrupt(tmp_path):

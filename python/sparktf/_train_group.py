@@ -44,6 +44,8 @@ class Coordinator:
         self._states: dict[int, str] = {}
         self._rows: dict[int, int] = {}
         self._stopped = False
+        # What all have been told, which who comes later must hear too.
+        self._said: list[Message] = []
         self._listener = socket.create_server(("", 0), backlog=size + 8)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -80,6 +82,8 @@ class Coordinator:
             connection.settimeout(None)
             with self._lock:
                 self._members[rank] = connection
+                for message in self._said:
+                    _send(connection, message)
             while line := lines.readline(_LONGEST_LINE):
                 self._heard(rank, json.loads(line))
         except (OSError, ValueError):
@@ -134,6 +138,7 @@ class Coordinator:
 
     def _tell_all(self, message: Message) -> None:
         """Under the lock, lest two messages mix."""
+        self._said.append(message)
         for member in self._members.values():
             _send(member, message)
 
