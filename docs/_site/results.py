@@ -64,14 +64,21 @@ def training() -> str:
     for result in _load("training.json"):
         if "rows" not in result:
             continue
+        many, few = str(result["rows"]), str(result["few"])
         rows = [
-            [f"`{way}`" if way == "train_on" else way, f"{whole:.2f}", f"{whole - few:.2f}"]
-            for way, (whole, few) in result["seconds"].items()
+            [
+                f"`{way}`" if way == "train_on" else way,
+                f"{seconds[many]:.2f} s",
+                f"{seconds[few]:.2f} s",
+                _count(result["net"][way]),
+            ]
+            for way, seconds in result["seconds"].items()
         ]
         head = [
             f"{result['rows']:,} rows of 784 {result['data']}",
             "whole call",
-            "without start-up",
+            "start-up",
+            "rows a second without it",
         ]
         tables.append(_table(head, rows))
     return "\n\n".join(tables)
