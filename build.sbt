@@ -527,7 +527,7 @@ addCommandAlias(
 addCommandAlias(
   "runFiles",
   "Test/runFile; " +
-    Seq("spark35_212", "spark41", "spark42").map(row => s"$row/ByV2/runFile; ").mkString +
+    Seq("spark35_212", "spark42").map(row => s"$row/ByV2/runFile; ").mkString +
     "spark42/OnHdfs/runFile; spark42/OnS3/runFile; spark42/OnCluster/runFile; " +
     "spark42/UnderFaults/runFile; serverJars"
 )

@@ -13,7 +13,7 @@ from PIL import Image
 PROGRAM = Path(__file__).parent.parent / "examples" / "quickstart.py"
 
 
-pytestmark = pytest.mark.oldest_and_newest
+pytestmark = pytest.mark.one_spark
 
 
 def quickstart(folder: Path, *arguments) -> subprocess.CompletedProcess:

@@ -225,6 +225,7 @@ _lists = {
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(records=st.lists(st.fixed_dictionaries(_lists), min_size=1, max_size=6))
+@pytest.mark.oldest_and_newest
 def test_both_inferences_agree(spark, tmp_path_factory, write_records, records):
     """What Spark infers is what `dataset` makes of the same file without a schema."""
     path = write_records(tmp_path_factory.mktemp("inferred") / "f", records)

@@ -46,6 +46,7 @@ def test_a_folder_of_the_client(points, models, tmp_path):
     assert scores(points, sparktf.predict_udf(model)("x")) == [[3.5], None, [8.5]]
 
 
+@pytest.mark.oldest_and_newest
 def test_a_folder_and_a_zip_that_only_the_server_can_read(spark, session, points, models, hdfs):
     archive = shutil.make_archive(str(Path(models.linear).parent / "packed"), "zip", models.linear)
     for source in (models.linear, archive):
@@ -95,6 +96,7 @@ def test_errors_reach_the_client(session, models):
         df.select(sparktf.predict_udf(models.linear)("x")).collect()
 
 
+@pytest.mark.oldest_and_newest
 def test_a_stream_where_executors_see_the_model_themselves(session, models, tmp_path):
     """Streams run in a copy of the session, without what the session has sent to executors."""
     session.createDataFrame([([1.0, 2.0],)], "x array<float>").write.parquet(str(tmp_path / "in"))

@@ -228,6 +228,7 @@ def connect_port(monkeypatch):
     monkeypatch.setenv("SPARK_TESTING", "1")
 
 
+@pytest.mark.oldest_and_newest
 @pytest.mark.usefixtures("connect_port")
 def test_register_sends_the_jar_to_a_connect_server(tmp_path):
     code = f"""

@@ -110,6 +110,7 @@ def check_equal_to_one_process(results, x, y, validation):
         np.testing.assert_allclose(predicted, expected[3], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.oldest_and_newest
 def test_rows_from_a_dataframe_train_as_in_one_process(driver):
     x, y = make_rows(STEPS * BATCH * 2 + 3)
     validation = make_rows(19)  # not a whole number of batches

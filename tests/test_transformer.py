@@ -31,12 +31,14 @@ def scores(df):
     return [row.score for row in df.orderBy("i").collect()]
 
 
+@pytest.mark.oldest_and_newest
 def test_in_a_pipeline_after_a_vector_assembler(points, models):
     scored = pipeline(models.linear).fit(points).transform(points)
     assert scored.columns == ["i", "x1", "x2", "v", "score"]
     assert scores(scored) == EXPECTED
 
 
+@pytest.mark.oldest_and_newest
 def test_a_pipeline_is_saved_with_its_model_and_loaded_without_the_original(
     points, models, tmp_path
 ):
