@@ -226,6 +226,14 @@ def test_an_error_in_the_query_is_sparks_own(driver):
     assert "attempt" not in said.output
 
 
+def test_an_exception_while_rows_are_on_their_way(driver):
+    def train():
+        raise ValueError("at once")
+
+    error = failure(driver.try_to(lambda spark: train_on(spark, [2_000_000] * 2, 2, train)))
+    assert "raised ValueError: at once" in str(error)
+
+
 @pytest.mark.one_spark
 def test_a_disk_that_is_too_small(driver, tmp_path):
     """For the processes that write, by the system's limit of a file's size."""
