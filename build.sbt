@@ -345,9 +345,9 @@ def sparkTests(
     )
 }
 
-// On Sparks before the newest `make test` runs by Data Source V2 the suites of what plans a read: what
-// Spark hands over to the FileFormat, and bytes in files, are the same there. And it leaves out the rows
-// between, on which PushDownSuite reads by V2 anyway. `testByV2` runs all on all Sparks.
+// By Data Source V2 `make test` runs all suites on the newest Spark, and on the oldest (Scala 2.12) those
+// of what plans a read: what Spark hands over to the FileFormat, and bytes in files, are the same there.
+// The rows between are left out, for PushDownSuite reads by V2 on all. `testByV2` runs all on all Sparks.
 val plansReads = Set(
   "ByteArray",
   "ColumnNames",

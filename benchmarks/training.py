@@ -199,14 +199,15 @@ def driver(url: str, kind: str, ways: list[str], rounds: int, scale: float) -> N
                 seconds = time.perf_counter() - begin
                 if turn > 0:
                     best[way][count] = min(best[way].get(count, seconds), seconds)
-    print(json.dumps({"rows": rows, "seconds": best}), flush=True)
+    net = {way: round(net_rate(seconds)) for way, seconds in best.items()}
+    print(json.dumps({"rows": rows, "seconds": best, "net": net}), flush=True)
     spark.stop()
 
 
-def net_rate(seconds: dict[str, float]) -> float:
+def net_rate(seconds: dict[int, float]) -> float:
     """Rows per second without what a call with few rows takes; `seconds` by number of rows."""
-    most = max(map(int, seconds))
-    return (most - FEW) / max(seconds[str(most)] - seconds[str(FEW)], 1e-9)
+    most = max(seconds)
+    return (most - FEW) / max(seconds[most] - seconds[FEW], 1e-9)
 
 
 def versions() -> dict[str, str]:
@@ -248,10 +249,9 @@ def main() -> None:
         print(f"{kind}: {rows:,} rows of {WIDTH}")
         for way, seconds in results[kind]["seconds"].items():
             whole, start = seconds[str(rows)], seconds[str(FEW)]
-            net = results[kind].setdefault("net", {})[way] = round(net_rate(seconds))
             print(
                 f"  {way:22} {whole:7.2f} s, {start:5.2f} s of them start-up: "
-                f"{rows / whole:11,.0f} rows/s, net {net:11,.0f} rows/s",
+                f"{rows / whole:11,.0f} rows/s, net {results[kind]['net'][way]:11,} rows/s",
                 flush=True,
             )
     if arguments.save:

@@ -109,7 +109,8 @@ def _run(commands: IO[bytes], reports: Reports) -> None:
     from sparktf import _train_context as train_context
 
     what = _command(commands)
-    os.environ.update(what["env"])
+    for name, text in what["env"].items():
+        os.environ.setdefault(name, text)  # what the user has set stays
     context = train_context.enter(what["context"], reports.send)
     threading.Thread(target=_obey, args=(commands, context), daemon=True).start()
     try:
@@ -125,7 +126,7 @@ def _run(commands: IO[bytes], reports: Reports) -> None:
         value = function(*args, **kwargs)
         content = dumps(value) if what["wants_value"] else b""
         # Whether all workers have rows is known then, and whether the disks hold them.
-        _ = context.row_counts
+        context._wait_for_rows()
     except BaseException as error:  # SystemExit too
         _tell_exception(error, reports)
         _flush()

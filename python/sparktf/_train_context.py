@@ -77,13 +77,17 @@ class TrainingContext:
 
         Waits until all rows have come: the function begins while they are on their way.
         """
-        self._rows_came.wait()
+        self._wait_for_rows()
         return self._row_counts
 
     def _feed(self, row_counts: list[int]) -> None:
         """All workers' rows have come."""
         self._row_counts = row_counts
         self._rows_came.set()
+
+    def _wait_for_rows(self) -> None:
+        """At once in `TensorFlowDistributor.run`, which has none."""
+        self._rows_came.wait()
 
     def strategy(self) -> tf.distribute.Strategy:
         """The strategy to build and compile the model in: ``with ctx.strategy().scope():``.
@@ -175,7 +179,7 @@ class TrainingContext:
                 "that to ctx.distribute"
             )
         self.strategy()
-        self._rows_came.wait()
+        self._wait_for_rows()
         seeds = (self._seed if seed is None else seed, self.rank)
         feed: Feed = train_feed.Feed(self._spill, columns, label, shapes, shuffle, seeds)
         rows = train_feed.dataset(feed, batch_size, lambda: self._batches_before * batch_size)

@@ -87,6 +87,14 @@ def without_rows(rows: Sequence[int]) -> str:
     )
 
 
+def refusals(reasons: Sequence[str], hosts: Sequence[str]) -> list[Outcome]:
+    """Outcomes of a run that cannot begin; `reasons` are why the workers refuse, or empty."""
+    return [
+        Outcome(rank, host, "refused" if reason else "stopped", reason)
+        for rank, (reason, host) in enumerate(zip(reasons, hosts, strict=True))
+    ]
+
+
 # Which of several workers' ends was the cause of the others, the likeliest first.
 _CAUSES = ("refused", "raised", "died", "port", "lost", "cut off")
 

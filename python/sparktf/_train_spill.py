@@ -110,13 +110,15 @@ class Spill:
         try:
             yield
         except OSError as error:
-            free = shutil.disk_usage(self._folder).free
+            # Those of the file are free again when its last user has ended.
+            own = os.fstat(self.file.fileno()).st_blocks * 512
+            free = shutil.disk_usage(self._folder).free + own
             raise DiskError(
                 error.errno,
                 f"the worker's rows do not fit on the disk of {self._folder}: {self._bytes:,} "
                 f"bytes were written before {error.strerror or error}, and {free:,} bytes are "
-                "free now. spark.local.dir names folders on a larger disk; more processes have "
-                "fewer rows each",
+                "free without them. spark.local.dir names folders on a larger disk; more "
+                "processes have fewer rows each",
             ) from error
 
 

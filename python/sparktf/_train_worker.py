@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sparktf._train_group import Coordinator, Member, Message
-from sparktf._train_job import Job, Outcome, cause, without_rows
+from sparktf._train_job import Job, Outcome, cause, refusals, without_rows
 from sparktf._train_process import WorkerProcess
 from sparktf._train_progress import Sender
 from sparktf._train_spill import DiskError, Spill
@@ -117,8 +117,9 @@ class Worker:
                 "refused": refused,
             }
             members = [json.loads(text) for text in self._gather(json.dumps(told))]
-            self.outcomes = _refusals(members)
-            if self.outcomes:
+            reasons = [m["refused"] for m in members]
+            if any(reasons):
+                self.outcomes = refusals(reasons, [m["host"] for m in members])
                 return
             member = self._member(members[0], events)
             stack.callback(member.close)
@@ -127,8 +128,7 @@ class Worker:
             process.begin(self._what(members, spill))
             watching = watcher.submit(self._attend, process, member, sender, events)
             if spill is not None:
-                told = _fill(spill, coming, watching.done)
-                events.put(("rows", told, b""))
+                events.put(("rows", _fill(spill, coming, watching.done), b""))
             watching.result()
 
     def _member(self, first: Message, events: Events) -> Member:
@@ -149,8 +149,9 @@ class Worker:
     def _start(self, spill: Spill | None, events: Events) -> WorkerProcess:
         env = dict(os.environ)
         env.pop("TF_CONFIG", None)
-        # Lets TensorFlow's server have the port that is held for it here.
-        env["TF_GRPC_REUSE_PORT"] = "1"
+        if self.job.size > 1:
+            # Lets TensorFlow's server have the port that is held for it here.
+            env["TF_GRPC_REUSE_PORT"] = "1"
         env["CUDA_VISIBLE_DEVICES"] = ",".join(self._gpus[:1]) if self.job.use_gpu else ""
         # What Spark has sent to this Python, sparktf itself perhaps, is on its path.
         env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -223,15 +224,14 @@ class Worker:
                     end("refused", error=message["refused"])
                 else:
                     member.tell(message)
+            elif source == "group" and "row_counts" in message:
+                counts = message["row_counts"]
+                if min(counts) > 0:
+                    process.feed(counts)
+                elif counts.index(0) == self.rank:
+                    process.kill()
+                    end("refused", error=without_rows(counts))
             elif source == "group":
-                if "row_counts" in message:
-                    counts = message["row_counts"]
-                    if min(counts) > 0:
-                        process.feed(counts)
-                    elif counts.index(0) == self.rank:
-                        process.kill()
-                        end("refused", error=without_rows(counts))
-                    continue
                 if "end" in message:
                     self.outcomes = [Outcome.of(found) for found in message["end"]]
                     return
@@ -269,17 +269,6 @@ def _fill(spill: Spill, coming: Iterator[pa.RecordBatch], is_over: Callable[[], 
     except DiskError as error:
         return {"refused": error.strerror or str(error)}
     return {"rows": spill.rows}
-
-
-def _refusals(members: list[Message]) -> list[Outcome]:
-    """Why the run cannot begin, as outcomes; none if it can."""
-    hosts = [m["host"] for m in members]
-    if any(m["refused"] for m in members):
-        return [
-            Outcome(rank, hosts[rank], "refused" if m["refused"] else "stopped", m["refused"])
-            for rank, m in enumerate(members)
-        ]
-    return []
 
 
 @contextlib.contextmanager

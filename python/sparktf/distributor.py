@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from sparktf import _shipping, _train_failure, _train_progress, _train_slots, _train_task
 from sparktf._sessions import active_session, collect
 from sparktf._train_failure import TrainingError
-from sparktf._train_job import Job, Outcome, cause, without_rows
+from sparktf._train_job import Job, Outcome, cause, refusals, without_rows
 from sparktf._train_spill import spread
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class TensorFlowDistributor:
         """Runs `fn(*args, **kwargs)` on every worker, with a part of the DataFrame's rows each.
 
         Spark spreads the rows evenly over the workers, whatever their source; each writes its own
-        to its local disk (``spark.local.dir``). `fn` begins at once, and takes its rows from
-        ``sparktf.context().dataset(…)``, which waits until all have come.
+        to its local disk (``spark.local.dir``). `fn` begins while they come, and takes them from
+        ``sparktf.context().dataset(…)``, which waits until all are there.
 
         Args:
             df: Of any source. It is read once in each attempt.
@@ -200,10 +200,7 @@ class TensorFlowDistributor:
                 outcomes, contents = _run_on_executors(spark, df, job)
             if not outcomes:  # Spark 3.5 runs no task on a DataFrame that turns out to be empty
                 reasons = [without_rows([0] * job.size)] + [""] * (job.size - 1)
-                outcomes = [
-                    Outcome(rank, "no executor", "refused" if reason else "stopped", reason)
-                    for rank, reason in enumerate(reasons)
-                ]
+                outcomes = refusals(reasons, ["no executor"] * job.size)
         finally:
             if listener is not None:
                 listener.close()
