@@ -54,11 +54,15 @@ def files(folder: Path) -> list[Path]:
 
 
 def open_files(pids: list[int]) -> list[str]:
-    """Files without a name that these processes and those below them hold open."""
+    """Files without a name that these processes and those below them hold open.
+
+    But no shuffle file of Spark's: of a task that ends before its rows do, the executor closes the
+    stream only when the JVM collects it, whatever the task does.
+    """
     found = []
     for pid in descendants(pids):
         for entry in _entries(Path(f"/proc/{pid}/fd")):
-            if entry.endswith("(deleted)"):
+            if entry.endswith("(deleted)") and not Path(entry).name.startswith("shuffle_"):
                 found.append(entry)
     return found
 

@@ -25,9 +25,8 @@ def nothing_is_left(cluster, driver):
     yield
     assert wait_until(lambda: not left_behind.processes()), left_behind.processes()
     assert not left_behind.files(cluster.folder)
-    assert wait_until(lambda: not left_behind.open_files(cluster.pids), 5), left_behind.open_files(
-        cluster.pids
-    )
+    closed = wait_until(lambda: not left_behind.open_files(cluster.pids), 5)
+    assert closed, left_behind.open_files(cluster.pids)
     # One is Spark's, for the driver's accumulators.
     assert wait_until(lambda: len(left_behind.listening(pids)) <= 1), left_behind.listening(pids)
 
