@@ -102,6 +102,15 @@ def test_shuffling_draws_each_record_among_as_many_as_it_is_told(
     assert abs(counts - 40).max() <= 5 * np.sqrt(200 * 0.2 * 0.8 * 800 / 999)
 
 
+def test_nothing_is_said_of_large_records_that_are_shuffled(tmp_path, write_records, capfd):
+    records = [{"id": [i], "image": [b"x" * 2000]} for i in range(3000)]
+    path = write_records(tmp_path / "f", records)
+    for batch_size in (8, 1024):
+        seen = ids(sparktf.dataset(path, batch_size=batch_size, shuffle=1000, repeat=2))
+        assert sorted(seen) == sorted(list(range(3000)) * 2)
+    assert capfd.readouterr().err == ""
+
+
 def test_the_order_of_files_is_shuffled_too(tmp_path, write_records):
     for part in range(10):
         write_records(tmp_path / "d" / f"part-{part}", [{"id": [part]}])

@@ -153,16 +153,21 @@ def dataset(
         reads=num_parallel_reads,
         deterministic=deterministic,
     )
-    if shuffle > 0:
-        at_once = shuffle * record_bytes <= _SHUFFLE_AT_ONCE_BYTES
-        records = (_shuffle_buffers if at_once else _shuffle_records)(records, shuffle, seed, chunk)
+    at_once = 0 < shuffle * record_bytes <= _SHUFFLE_AT_ONCE_BYTES
+    if at_once:
+        records = _shuffle_buffers(records, shuffle, seed)
+    elif shuffle > 0:
+        records = _shuffle_records(records, shuffle, seed, chunk)
     if is_endless:
         records = records.repeat()
     elif repeat != 1:
         records = records.repeat(repeat)
     drop_remainder = drop_remainder or is_endless
+    # A buffer is cut once only: TensorFlow complains on stderr of what is made of slices of slices.
     if not is_slice:
         records = records.rebatch(batch_size, drop_remainder=drop_remainder)
+    elif at_once:
+        records = records.rebatch(chunk)
     # In order even where the reads are not: a short batch is to stay the last.
     batches = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     if is_slice:
@@ -237,10 +242,8 @@ def _read(
     )
 
 
-def _shuffle_buffers(
-    records: tf.data.Dataset, size: int, seed: int | None, chunk: int
-) -> tf.data.Dataset:
-    """Chunks of records, each `size` records one after another in a random order."""
+def _shuffle_buffers(records: tf.data.Dataset, size: int, seed: int | None) -> tf.data.Dataset:
+    """Buffers of `size` records one after another, each in a random order."""
     import tensorflow as tf
 
     def permute(numbers: Any, buffer: tuple[Any, Any]) -> Any:
@@ -251,7 +254,7 @@ def _shuffle_buffers(
     numbers = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
     buffers = tf.data.Dataset.zip((numbers, records.rebatch(size))).map(permute)
     # The next buffer fills while this one is used up.
-    return buffers.prefetch(1).rebatch(chunk)
+    return buffers.prefetch(1)
 
 
 def _shuffle_records(
