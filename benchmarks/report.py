@@ -1,8 +1,8 @@
-"""Shows the results of run.py: a table for each Spark in results/, and a picture.
+"""Shows the results of run.py, a table for each Spark and a picture, and those of dataset.py.
 
     .venv/bin/python benchmarks/report.py
 
-Writes results/README.md and results/spark-*.svg from results/spark-*.json.
+Writes results/README.md and results/spark-*.svg from spark-*.json and dataset.json in results/.
 """
 
 from __future__ import annotations
@@ -64,6 +64,28 @@ def table(seconds: Seconds) -> str:
     return "\n".join(lines)
 
 
+def dataset_table(results: list[dict]) -> str:
+    """In Markdown: an epoch of `sparktf.dataset`, and how many times that the others take."""
+    cases: dict[tuple, dict[str, float]] = {}
+    for r in results:
+        case = cases.setdefault((r["data"], f"{r['rows']:,}", r["batch"], r["shuffle"]), {})
+        case[r["pipeline"]] = r["seconds"]
+    lines = [
+        "| data | rows | batch | shuffle | sparktf | as people write | best by hand | which is |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for case, seconds in cases.items():
+        own, usual = seconds.pop("sparktf"), seconds.pop("as people write")
+        best = min(seconds, key=seconds.__getitem__)
+        cells = [
+            f"{own:.3f} s",
+            *(f"{x:.3f} s ({x / own:.2f}x)" for x in (usual, seconds[best])),
+            best,
+        ]
+        lines.append(f"| {' | '.join(str(x) for x in (*case, *cells))} |")
+    return "\n".join(lines)
+
+
 def draw(seconds: Seconds, title: str, target: Path) -> None:
     """For each data set, how many times as fast as each other source."""
     others = [s for s in sources_of(seconds) if s not in NOT_SHOWN]
@@ -101,7 +123,10 @@ def draw_panel(
 
 def main() -> None:
     matplotlib.rcParams["svg.hashsalt"] = "sparktf"  # the same picture of the same figures
-    parts = ["# Results of `make bench`", "Written by `report.py` from the JSON files beside it."]
+    parts = [
+        "# Results of `make bench` and `make bench-dataset`",
+        "Written by `report.py` from the JSON files beside it.",
+    ]
     for source in sorted(RESULTS.glob("spark-*.json"), reverse=True):
         document = json.loads(source.read_text())
         machine, seconds = document["machine"], seconds_of(document)
@@ -115,6 +140,15 @@ def main() -> None:
             f"![How many times as fast]({source.stem}.svg)",
             table(seconds),
         ]
+    document = json.loads((RESULTS / "dataset.json").read_text())
+    machine = document["machine"]
+    parts += [
+        "## sparktf.dataset",
+        f"{machine['cores']} cores of an {machine['processor']}, {machine['system']}, TensorFlow "
+        f"{machine['tensorflow']}; eight files, an epoch over all batches; the best in alternating "
+        "rounds. In brackets how many times sparktf's time it is.",
+        dataset_table(document["results"]),
+    ]
     (RESULTS / "README.md").write_text("\n\n".join(parts) + "\n")
 
 
