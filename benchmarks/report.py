@@ -121,6 +121,10 @@ def draw_panel(
     panel.spines[["top", "right"]].set_visible(False)
 
 
+def place(machine: dict) -> str:
+    return f"{machine['cores']} cores of an {machine['processor']}"
+
+
 def main() -> None:
     matplotlib.rcParams["svg.hashsalt"] = "sparktf"  # the same picture of the same figures
     parts = [
@@ -130,7 +134,7 @@ def main() -> None:
     for source in sorted(RESULTS.glob("spark-*.json"), reverse=True):
         document = json.loads(source.read_text())
         machine, seconds = document["machine"], seconds_of(document)
-        where = f"{machine['cores']} cores of an {machine['processor']}"
+        where = place(machine)
         title = f"sparktf on Spark {machine['spark']}, {where}: how many times as fast"
         draw(seconds, title, source.with_suffix(".svg"))
         parts += [
@@ -144,9 +148,9 @@ def main() -> None:
     machine = document["machine"]
     parts += [
         "## sparktf.dataset",
-        f"{machine['cores']} cores of an {machine['processor']}, {machine['system']}, TensorFlow "
-        f"{machine['tensorflow']}; eight files, an epoch over all batches; the best in alternating "
-        "rounds. In brackets how many times sparktf's time it is.",
+        f"{place(machine)}, {machine['system']}, TensorFlow {machine['tensorflow']}; eight files, "
+        "an epoch over all batches; the best in alternating rounds. In brackets how many times "
+        "sparktf's time it is.",
         dataset_table(document["results"]),
     ]
     (RESULTS / "README.md").write_text("\n\n".join(parts) + "\n")
