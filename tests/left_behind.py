@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
 # Of the processes that a run starts: the workers', and those that watch over them.
 _SIGNS = (b"sparktf._train_child", b"read x; kill -9 0")
+
+# A shuffle file, as Spark's block managers name them.
+_SPARKS = re.compile(r"/blockmgr-[^/]+/[0-9a-f]{2}/shuffle_\d+_\d+_\d+\.data \(deleted\)$")
 
 # An environment variable of this pytest, and so of all processes below it, those without a parent
 # too: others' tests may run beside it.
@@ -62,7 +66,7 @@ def open_files(pids: list[int]) -> list[str]:
     found = []
     for pid in descendants(pids):
         for entry in _entries(Path(f"/proc/{pid}/fd")):
-            if entry.endswith("(deleted)") and not Path(entry).name.startswith("shuffle_"):
+            if entry.endswith("(deleted)") and not _SPARKS.search(entry):
                 found.append(entry)
     return found
 
