@@ -240,6 +240,10 @@ def testsOnceMore(row: String, way: Configuration)(settings: Setting[_]*): Seq[S
 // By another way than the JVM's options, so that a suite notices when those do not arrive.
 def told(what: String, value: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-D$what=$value")
 
+// PushDownSuite names the entrance itself.
+val byV2 = Seq(told("by", "tfrecordv2"), Tests.Filter(!_.endsWith(".PushDownSuite")))
+val sourceV2 = "-Dsparktf.test.source=tfrecordv2"
+
 /** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
 val elsewhere: Seq[Setting[_]] = {
   def tests(where: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
@@ -252,8 +256,8 @@ val elsewhere: Seq[Setting[_]] = {
     }
   ) ++
     tests(OnHdfs)(
-      testOptions ++= Seq(localOnly, told("on", "hdfs")),
-      javaOptions ++= "-Dsparktf.test.on=hdfs" +: hdfsOptions.value
+      testOptions ++= Seq(localOnly, told("on", "hdfs")) ++ byV2,
+      javaOptions ++= Seq("-Dsparktf.test.on=hdfs", sourceV2) ++ hdfsOptions.value
     ) ++
     tests(OnS3)(
       testOptions ++= Seq(localOnly, without("NotOnS3"), told("on", "s3")),
@@ -267,8 +271,8 @@ val elsewhere: Seq[Setting[_]] = {
       )
     ) ++
     tests(OnCluster)(
-      testOptions ++= Seq(localOnly, told("on", "cluster")),
-      javaOptions += "-Dsparktf.test.on=cluster"
+      testOptions ++= Seq(localOnly, told("on", "cluster")) ++ byV2,
+      javaOptions ++= Seq("-Dsparktf.test.on=cluster", sourceV2)
     ) ++
     tests(UnderFaults)(
       testOptions := Seq(scalaTestReport, Tests.Filter(isFaultSuite)),
@@ -345,9 +349,10 @@ def sparkTests(
     )
 }
 
-// By Data Source V2 `make test` runs all suites on the newest Spark, and on the oldest (Scala 2.12) those
-// of what plans a read: what Spark hands over to the FileFormat, and bytes in files, are the same there.
-// The rows between are left out, for PushDownSuite reads by V2 on all. `testByV2` runs all on all Sparks.
+// By Data Source V2 `make test` runs the suites on HDFS and on a cluster, and on the newest and the oldest
+// Spark (Scala 2.12) those of what plans a read: what Spark hands over to the FileFormat, and bytes in
+// files, are the same there. The rows between are left out, for PushDownSuite reads by V2 on all.
+// `testByV2` runs all on all Sparks.
 val plansReads = Set(
   "ByteArray",
   "ColumnNames",
@@ -357,6 +362,7 @@ val plansReads = Set(
   "Metadata",
   "Migration",
   "Modes",
+  "OpenFiles",
   "Partition",
   "ReadExample",
   "SequenceExample",
@@ -371,11 +377,9 @@ def tfrecordTests(on: TestedSpark, skipped: Seq[Tests.Argument]): Project =
   sparkTests(tfrecord, "jvm/tfrecord", "spark", references)(on, skipped)
     .configs(ByV2)
     .settings(testsOnceMore(s"spark${on.name}", ByV2)(
-      // PushDownSuite names the entrance itself.
-      testOptions ++= Seq(told("by", "tfrecordv2"), Tests.Filter(!_.endsWith(".PushDownSuite"))),
-      javaOptions += "-Dsparktf.test.source=tfrecordv2",
-      runFile / testOptions :=
-        testOptions.value ++ (if (on == on42) Nil else Seq(Tests.Filter(plansReads)))
+      testOptions ++= byV2,
+      javaOptions += sourceV2,
+      runFile / testOptions := testOptions.value :+ Tests.Filter(plansReads)
     ))
 
 lazy val spark35_212 = tfrecordTests(on35_212, Nil)

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import class_archive
 import pytest
 
 # Before TensorFlow and pyspark are first imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 # The optimizing compiler only holds up the JVMs of these tests, most of which soon end.
-_STARTS_FAST = "-XX:TieredStopAtLevel=1"
+_SOON_ENDS = "-XX:TieredStopAtLevel=1"
+_STARTS_FAST = f"{_SOON_ENDS} {class_archive.java_options()}".rstrip()
 # A client asks once whether a file's last block has arrived, and by default not again for 0.4 s.
 _HDFS_CLIENT = "spark.hadoop.dfs.client.block.write.locateFollowingBlock"
 for _programs, _options in {
-    "SPARK_LAUNCHER_OPTS": _STARTS_FAST,
+    "SPARK_LAUNCHER_OPTS": _SOON_ENDS,
     "SPARK_DAEMON_JAVA_OPTS": _STARTS_FAST,
-    "SPARK_SUBMIT_OPTS": f"{_STARTS_FAST} -Dspark.executor.extraJavaOptions={_STARTS_FAST} "
+    "SPARK_SUBMIT_OPTS": f'{_STARTS_FAST} "-Dspark.executor.extraJavaOptions={_STARTS_FAST}" '
     f"-D{_HDFS_CLIENT}.initial.delay.ms=5 -D{_HDFS_CLIENT}.retries=11",
 }.items():
     os.environ.setdefault(_programs, _options)

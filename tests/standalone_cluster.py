@@ -60,7 +60,6 @@ def run(folder: Path, memory: str = "2g") -> Iterator[Cluster]:
                 "PYSPARK_PYTHON": sys.executable,
                 "SPARK_LOCAL_DIRS": str(home / "local"),
                 "SPARK_DAEMON_MEMORY": "512m",
-                "SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
                 "SPARK_WORKER_OPTS": gpus,
                 # A machine that stands still for a minute is not to be taken for a lost worker.
                 "SPARK_MASTER_OPTS": "-Dspark.worker.timeout=600",
