@@ -260,7 +260,7 @@ val elsewhere: Seq[Setting[_]] = {
       javaOptions ++= Seq("-Dsparktf.test.on=hdfs", sourceV2) ++ hdfsOptions.value
     ) ++
     tests(OnS3)(
-      testOptions ++= Seq(localOnly, without("NotOnS3"), told("on", "s3")),
+      testOptions ++= Seq(localOnly, formatOnly, without("NotOnS3"), told("on", "s3")),
       fullClasspath ++= Attributed.blankSeq(
         update.value.select(configurationFilter(S3Client.name))
       ),
@@ -271,7 +271,7 @@ val elsewhere: Seq[Setting[_]] = {
       )
     ) ++
     tests(OnCluster)(
-      testOptions ++= Seq(localOnly, told("on", "cluster")) ++ byV2,
+      testOptions ++= Seq(localOnly, formatOnly, told("on", "cluster")) ++ byV2,
       javaOptions ++= Seq("-Dsparktf.test.on=cluster", sourceV2)
     ) ++
     tests(UnderFaults)(

@@ -15,13 +15,14 @@ SCORES = [[-3.5], None, [-8.5]]
 
 
 @pytest.fixture(scope="module")
-def session(connect_server):
-    """As in a process that has Connect sessions only: pyspark's functions are Connect's then."""
+def session(spark, connect_server):
+    """As in a process that has Connect sessions only: pyspark's functions are Connect's then.
+    The classic session, which one test needs, could not be made any more."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_CONNECT_MODE_ENABLED", "1")
-        spark = connect(connect_server)
-        yield spark
-        spark.stop()
+        session = connect(connect_server)
+        yield session
+        session.stop()
 
 
 @pytest.fixture
