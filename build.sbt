@@ -240,6 +240,10 @@ def testsOnceMore(row: String, way: Configuration)(settings: Setting[_]*): Seq[S
 // By another way than the JVM's options, so that a suite notices when those do not arrive.
 def told(what: String, value: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-D$what=$value")
 
+// They ask of a file system what the other suites ask too, and by S3's requests it takes minutes.
+val manyRequests = Set("Execution", "Inference", "Modes", "Sql")
+  .map(name => s"io.sparktf.tfrecord.${name}Suite")
+
 // PushDownSuite names the entrance itself.
 val byV2 = Seq(told("by", "tfrecordv2"), Tests.Filter(!_.endsWith(".PushDownSuite")))
 val sourceV2 = "-Dsparktf.test.source=tfrecordv2"
@@ -260,7 +264,13 @@ val elsewhere: Seq[Setting[_]] = {
       javaOptions ++= Seq("-Dsparktf.test.on=hdfs", sourceV2) ++ hdfsOptions.value
     ) ++
     tests(OnS3)(
-      testOptions ++= Seq(localOnly, formatOnly, without("NotOnS3"), told("on", "s3")),
+      testOptions ++= Seq(
+        localOnly,
+        formatOnly,
+        without("NotOnS3"),
+        told("on", "s3"),
+        Tests.Filter(!manyRequests(_))
+      ),
       fullClasspath ++= Attributed.blankSeq(
         update.value.select(configurationFilter(S3Client.name))
       ),
