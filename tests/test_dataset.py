@@ -142,7 +142,10 @@ def test_features_by_name_are_used_as_they_are(tmp_path, write_records):
         ([{"x": [1]}, {}], "column 'x' is null or empty in a record of .*/f, .*default_value"),
         ([{"x": [1]}, {"x": []}], "column 'x' is null or empty in a record of .*/f, "),
         ([{"x": [1]}, {"x": [1, 2]}], "column 'x' is to have 1 value .* it has 2 in a record of"),
-        ([{"x": [1.0]}], "column 'x' is to be int64, but it is a float_list in .*/f"),
+        (
+            [{"x": [1.0]}],
+            "column 'x' is to be int64, but it is of type float_list in .*/f: give it tf.float32",
+        ),
         ([{"y": [1.0]}], "column 'x' is null or empty in a record of .*/f, "),
     ],
 )
@@ -173,7 +176,7 @@ def test_kinds_that_disagree_are_named_with_their_files(tmp_path, write_records)
     write_records(tmp_path / "d" / "a", [{"x": [1]}])
     write_records(tmp_path / "d" / "b", [{"x": [1.0]}])
     with pytest.raises(
-        ValueError, match=r"feature 'x' is a int64_list in .*/a and a float_list in "
+        ValueError, match=r"feature 'x' is of type int64_list in .*/a and of type float_list in "
     ):
         sparktf.dataset(tmp_path / "d", batch_size=1)
 

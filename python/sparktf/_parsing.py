@@ -184,8 +184,8 @@ def _check(name: str, wanted: Any, sample: Sample) -> None:
     seen = sample.features.get(key)
     if seen is not None and seen.dtype not in (None, wanted.dtype.name):
         raise ValueError(
-            f"column {name!r} is to be {wanted.dtype.name}, but it is a {seen.kind} in "
-            f"{seen.kind_file}"
+            f"column {name!r} is to be {wanted.dtype.name}, but it is of type {seen.kind} in "
+            f"{seen.kind_file}: give it tf.{seen.dtype}"
         )
     if not isinstance(wanted, tf.io.FixedLenFeature) or wanted.default_value is not None:
         return

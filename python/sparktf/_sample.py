@@ -48,8 +48,8 @@ class Feature:
         if kind is not None:
             if self.kind not in (None, kind):
                 raise ValueError(
-                    f"the feature {name!r} is a {self.kind} in {self.kind_file} and a {kind} in "
-                    f"{file}: read the files apart"
+                    f"the feature {name!r} is of type {self.kind} in {self.kind_file} and of type "
+                    f"{kind} in {file}: read the files apart"
                 )
             if self.kind is None:
                 self.kind, self.kind_file = kind, file

@@ -81,8 +81,8 @@ class FeatureStatistics:
                 return 0  # an empty list is of any kind
             if self.kind is not None:
                 raise ValueError(
-                    f"the feature {name!r} is a {self.kind} in {self.kind_file} and a {kind} in "
-                    f"{file}"
+                    f"the feature {name!r} is of type {self.kind} in {self.kind_file} and of type "
+                    f"{kind} in {file}"
                 )
             self.kind, self.kind_file = kind, file
         self.values += count

@@ -61,8 +61,8 @@ private[tfrecord] object FeatureSummary {
 
   def disagreement(name: String, kind: Int, file: String, otherKind: Int, otherFile: String) =
     new IllegalArgumentException(
-      s"The schema cannot be inferred: the feature `$name` is a ${FeatureType.kindName(kind)} in " +
-        s"$file and a ${FeatureType.kindName(otherKind)} in $otherFile. " +
-        "Give a schema, or read the files apart"
+      s"The schema cannot be inferred: the feature `$name` is of type " +
+        s"${FeatureType.kindName(kind)} in $file and of type ${FeatureType.kindName(otherKind)} in " +
+        s"$otherFile. Give a schema, or read the files apart"
     )
 }
