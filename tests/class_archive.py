@@ -37,7 +37,10 @@ def main() -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, __file__, "--load", folder], cwd=folder, check=True)
-    made.rename(ARCHIVE)
+    if made.exists():
+        made.rename(ARCHIVE)
+    else:
+        print("This Java has kept no archive of classes: the tests will take longer.")
 
 
 def load(folder: str) -> None:
