@@ -149,7 +149,7 @@ def test_a_strategy_does_not_shard_a_shard(numbered):
     assert options.experimental_distribute.auto_shard_policy == off
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 40), min_size=1, max_size=6),
     count=st.integers(1, 8),
