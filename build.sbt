@@ -191,8 +191,10 @@ val serverJars = taskKey[Unit]("Writes into target/servers which jars tests/hado
 
 val report = "-oDSI"
 val scalaTestReport = Tests.Argument(TestFrameworks.ScalaTest, report)
-def without(tag: String) =
-  Tests.Argument(TestFrameworks.ScalaTest, "-l", s"io.sparktf.tfrecord.$tag")
+def tagged(option: String, tag: String) =
+  Tests.Argument(TestFrameworks.ScalaTest, option, s"io.sparktf.tfrecord.$tag")
+def only(tag: String) = tagged("-n", tag)
+def without(tag: String) = tagged("-l", tag)
 val localOnly = without("LocalOnly")
 val formatOnly = without("FormatOnly")
 
@@ -241,11 +243,10 @@ def testsOnceMore(row: String, way: Configuration)(settings: Setting[_]*): Seq[S
 def told(what: String, value: String) = Tests.Argument(TestFrameworks.ScalaTest, s"-D$what=$value")
 
 // They ask of a file system what the other suites ask too, and by S3's requests it takes minutes.
-val manyRequests = Set("Execution", "Inference", "Modes", "Sql")
+val manyRequests = Set("Execution", "Inference", "Modes", "SplitQuery", "Sql", "StreamingSource")
   .map(name => s"io.sparktf.tfrecord.${name}Suite")
 
-// PushDownSuite names the entrance itself.
-val byV2 = Seq(told("by", "tfrecordv2"), Tests.Filter(!_.endsWith(".PushDownSuite")))
+val byV2 = told("by", "tfrecordv2")
 val sourceV2 = "-Dsparktf.test.source=tfrecordv2"
 
 /** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
@@ -260,7 +261,7 @@ val elsewhere: Seq[Setting[_]] = {
     }
   ) ++
     tests(OnHdfs)(
-      testOptions ++= Seq(localOnly, told("on", "hdfs")) ++ byV2,
+      testOptions ++= Seq(localOnly, told("on", "hdfs"), byV2),
       javaOptions ++= Seq("-Dsparktf.test.on=hdfs", sourceV2) ++ hdfsOptions.value
     ) ++
     tests(OnS3)(
@@ -281,7 +282,7 @@ val elsewhere: Seq[Setting[_]] = {
       )
     ) ++
     tests(OnCluster)(
-      testOptions ++= Seq(localOnly, formatOnly, told("on", "cluster")) ++ byV2,
+      testOptions ++= Seq(localOnly, formatOnly, told("on", "cluster"), byV2),
       javaOptions ++= Seq("-Dsparktf.test.on=cluster", sourceV2)
     ) ++
     tests(UnderFaults)(
@@ -359,10 +360,10 @@ def sparkTests(
     )
 }
 
-// By Data Source V2 `make test` runs the suites on HDFS and on a cluster, and on the newest and the oldest
-// Spark (Scala 2.12) those of what plans a read: what Spark hands over to the FileFormat, and bytes in
-// files, are the same there. The rows between are left out, for PushDownSuite reads by V2 on all.
-// `testByV2` runs all on all Sparks.
+// By Data Source V2 `make test` runs the suites on HDFS and on a cluster; on the newest Spark those of
+// what plans a read that neither has; and on the oldest Spark those of its second Scala, 2.13, which
+// runs by V1 on all Sparks after it. What Spark hands over to the FileFormat, and bytes in files, are
+// the same there. PushDownSuite reads by both on all. `testByV2` runs all on all Sparks.
 val plansReads = Set(
   "ByteArray",
   "ColumnNames",
@@ -387,9 +388,8 @@ def tfrecordTests(on: TestedSpark, skipped: Seq[Tests.Argument]): Project =
   sparkTests(tfrecord, "jvm/tfrecord", "spark", references)(on, skipped)
     .configs(ByV2)
     .settings(testsOnceMore(s"spark${on.name}", ByV2)(
-      testOptions ++= byV2,
-      javaOptions += sourceV2,
-      runFile / testOptions := testOptions.value :+ Tests.Filter(plansReads)
+      testOptions += byV2,
+      javaOptions += sourceV2
     ))
 
 lazy val spark35_212 = tfrecordTests(on35_212, Nil)
@@ -399,6 +399,11 @@ lazy val spark41 = tfrecordTests(on41, Seq(formatOnly))
 lazy val spark42 = tfrecordTests(on42, Nil)
   .configs(HdfsServer, S3Client, OnHdfs, OnS3, OnCluster, UnderFaults)
   .settings(elsewhere)
+  .settings(
+    inConfig(ByV2)(
+      runFile / testOptions := testOptions.value ++ Seq(only("LocalOnly"), Tests.Filter(plansReads))
+    )
+  )
 
 // The models that the suites of jvm/savedmodel load, and what TensorFlow's Python computes with them.
 lazy val testModels = taskKey[File]("Makes the models of the tests, once for all rows")
@@ -540,10 +545,12 @@ addCommandAlias(
 // What `make test` runs, several at a time.
 addCommandAlias(
   "runFiles",
-  "Test/runFile; " +
-    Seq("spark35_212", "spark42").map(row => s"$row/ByV2/runFile; ").mkString +
-    "spark42/OnHdfs/runFile; spark42/OnS3/runFile; spark42/OnCluster/runFile; " +
-    "spark42/UnderFaults/runFile; serverJars"
+  (Seq("35_212", "35_213", "40", "41", "42").map(row => s"scoring$row/Test") ++
+    Seq("35_212", "40", "41", "42").map(row => s"spark$row/Test") ++
+    Seq("35_213", "42").map(row => s"spark$row/ByV2") ++
+    Seq("OnHdfs", "OnS3", "OnCluster", "UnderFaults").map(where => s"spark42/$where"))
+    .map(tests => s"$tests/runFile; ")
+    .mkString + "serverJars"
 )
 addCommandAlias("serverJars", "spark42/serverJars")
 addCommandAlias("testSpark35_212", "spark35_212/test")

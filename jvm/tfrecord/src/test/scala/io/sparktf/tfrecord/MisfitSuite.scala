@@ -6,6 +6,7 @@ import Records._
 
 /** Values that their column cannot hold: an error each, and never a narrowed value. */
 @LocalOnly
+@FormatOnly
 class MisfitSuite extends TFRecordSuite {
 
   Seq(

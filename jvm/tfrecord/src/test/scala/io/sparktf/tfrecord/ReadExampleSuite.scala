@@ -13,6 +13,7 @@ import Records._
 
 /** Examples that protobuf wrote, as rows of every type and of schemas that fit them loosely. */
 @LocalOnly
+@FormatOnly
 class ReadExampleSuite extends TFRecordSuite {
 
   /** Reads one file of one-feature Examples and shows what became of each. */

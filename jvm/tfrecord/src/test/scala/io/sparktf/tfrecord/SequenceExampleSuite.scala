@@ -11,6 +11,7 @@ import Records._
 
 /** SequenceExamples made by protobuf are read, and protobuf reads those that are written. */
 @LocalOnly
+@FormatOnly
 class SequenceExampleSuite extends TFRecordSuite {
 
   private val sequences = "recordType" -> "SequenceExample"

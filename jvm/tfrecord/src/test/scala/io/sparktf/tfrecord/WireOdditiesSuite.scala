@@ -14,6 +14,7 @@ import Wire._
  * protobuf, and the two must agree.
  */
 @LocalOnly
+@FormatOnly
 class WireOdditiesSuite extends TFRecordSuite {
 
   private val schema = "clicks BIGINT, hits ARRAY<BIGINT>, weight FLOAT, " +

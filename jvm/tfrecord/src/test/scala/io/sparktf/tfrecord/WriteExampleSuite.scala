@@ -11,6 +11,7 @@ import Records._
 
 /** What Spark writes, as protobuf and tensorflow-hadoop read it. */
 @LocalOnly
+@FormatOnly
 class WriteExampleSuite extends TFRecordSuite {
 
   private def written(rows: DataFrame): Vector[Example] = withTempDir { folder =>
