@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.oldest_and_newest
+pytestmark = pytest.mark.one_spark
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "linear.py"
 

@@ -261,7 +261,7 @@ def test_other_columns_and_uses_of_the_score(spark, models):
     assert tuple(kept.first()) == (2, -12.0)
 
 
-@pytest.mark.oldest_and_newest
+@pytest.mark.one_spark
 def test_a_model_is_loaded_once_per_worker(spark, models, loads):
     before = loads()
     df = frame(spark, [[1.0, 2.0]] * 8, "array<float>", partitions=4)

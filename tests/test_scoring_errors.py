@@ -246,6 +246,7 @@ def test_bytes_that_are_no_text(spark, models):
     fails(df, predict("x"), "output 'y' has bytes that are not UTF-8.*encode_base64")
 
 
+@pytest.mark.one_spark
 def test_a_model_replaced_under_its_path_is_not_scored_stale(spark, models, tmp_path):
     path = tmp_path / "model"
     shutil.copytree(models.linear, path)

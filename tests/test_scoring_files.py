@@ -239,6 +239,7 @@ print("scores", json.dumps(sorted(set((".zip" in r.file, r.models) for r in rows
 """
 
 
+@pytest.mark.one_spark
 def test_executors_get_the_model_and_the_package(models, tmp_path):
     package = str(Path(sparktf.__file__).parents[1])
     # The package is found by this program alone: its executors have another PYTHONPATH.

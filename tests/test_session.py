@@ -157,6 +157,7 @@ round_trip(spark, {str(tmp_path / "data")!r})
 # ---------------------------------------------------------------- register, classic
 
 
+@pytest.mark.oldest_and_newest
 def test_register_reaches_a_running_session_from_any_thread(tmp_path):
     code = f"""{_CLASSIC}
 import threading

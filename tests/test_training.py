@@ -199,7 +199,7 @@ def train_with_checkpoints(folder, kill):
     return context.attempt, history.epoch, history.history, model.get_weights()
 
 
-@pytest.mark.oldest_and_newest
+@pytest.mark.one_spark
 def test_a_killed_worker_resumes_to_the_result_of_an_undisturbed_run(driver, tmp_path):
     x, y = make_rows(2 * STEPS * BATCH + 1)
 

@@ -71,6 +71,7 @@ def test_a_dataframe_trains_as_in_one_process(session, capsys):
     assert "epoch 3/3: accuracy " in capsys.readouterr().out
 
 
+@pytest.mark.oldest_and_newest
 def test_an_exception(session):
     def train():
         if sparktf.context().rank == 0:

@@ -59,6 +59,7 @@ def never_ends():
     time.sleep(3600)
 
 
+@pytest.mark.oldest_and_newest
 def test_an_exception_of_one_rank(driver):
     def train():
         if sparktf.context().rank == 0:
@@ -134,6 +135,7 @@ def kill_in_first_attempt(pid_of):
     return train
 
 
+@pytest.mark.oldest_and_newest
 def test_a_killed_process_is_replaced(driver):
     said = driver.try_to(lambda spark: run(spark, kill_in_first_attempt(os.getpid), max_retries=1))
     assert (said.value, said.error) == (1, None)
@@ -209,6 +211,7 @@ def test_rows_are_spread_over_the_workers(driver, rows):
     assert max(counts) - min(counts) <= len(rows)
 
 
+@pytest.mark.oldest_and_newest
 @pytest.mark.parametrize("rows", [[1], [0, 0]])
 def test_fewer_rows_than_workers(driver, rows):
     error = failure(driver.try_to(lambda spark: train_on(spark, rows, len(rows), row_counts)))
@@ -227,6 +230,7 @@ def test_an_error_in_the_query_is_sparks_own(driver):
     assert "attempt" not in said.output
 
 
+@pytest.mark.oldest_and_newest
 def test_an_exception_while_rows_are_on_their_way(driver):
     def train():
         raise ValueError("at once")

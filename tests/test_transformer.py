@@ -70,7 +70,7 @@ def test_several_outputs_become_columns(spark, models):
     assert tuple(found.first())[2:] == ([16.0], [10.0, 20.0, 30.0])
 
 
-@pytest.mark.oldest_and_newest
+@pytest.mark.one_spark
 def test_parameters_set_later_and_by_transform(points, models):
     df = points.selectExpr("i", "array(x1, x2) AS features")
     scorer = sparktf.SavedModelTransformer()
