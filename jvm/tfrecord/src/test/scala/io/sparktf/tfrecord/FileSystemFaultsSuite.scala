@@ -15,7 +15,6 @@ import Records._
  * however a query ends, its files are closed.
  */
 @LocalOnly
-@FormatOnly
 class FileSystemFaultsSuite extends TFRecordSuite {
 
   private val schema = "n BIGINT, b BINARY"
