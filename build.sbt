@@ -542,12 +542,13 @@ addCommandAlias(
     .map(row => s"$row/mimaReportBinaryIssues")
     .mkString("; ")
 )
+val rows = Seq(on35_212, on35_213, on40, on41, on42).map(_.name)
 // What `make test` runs, several at a time.
 addCommandAlias(
   "runFiles",
-  (Seq("35_212", "35_213", "40", "41", "42").map(row => s"scoring$row/Test") ++
-    Seq("35_212", "40", "41", "42").map(row => s"spark$row/Test") ++
-    Seq("35_213", "42").map(row => s"spark$row/ByV2") ++
+  (rows.map(row => s"scoring$row/Test") ++
+    rows.filterNot(_ == on35_213.name).map(row => s"spark$row/Test") ++
+    Seq(on35_213, on42).map(on => s"spark${on.name}/ByV2") ++
     Seq("OnHdfs", "OnS3", "OnCluster", "UnderFaults").map(where => s"spark42/$where"))
     .map(tests => s"$tests/runFile; ")
     .mkString + "serverJars"
@@ -558,12 +559,7 @@ addCommandAlias("testSpark35_213", "spark35_213/test")
 addCommandAlias("testSpark40", "spark40/test")
 addCommandAlias("testSpark41", "spark41/test")
 addCommandAlias("testSpark42", "spark42/test")
-addCommandAlias(
-  "testByV2",
-  Seq("spark35_212", "spark35_213", "spark40", "spark41", "spark42")
-    .map(row => s"$row/ByV2/test")
-    .mkString("; ")
-)
+addCommandAlias("testByV2", rows.map(row => s"spark$row/ByV2/test").mkString("; "))
 addCommandAlias("testScoring", "scoring42/test")
 addCommandAlias("testHdfs", "spark42/OnHdfs/test")
 addCommandAlias("testS3", "spark42/OnS3/test")
