@@ -200,12 +200,13 @@ def test_files_without_records_need_a_schema(tmp_path, write_records):
 # ---------------------------------------------------------------- records that do not fit
 
 
+@pytest.mark.parametrize("shuffle", [0, 10])
 def test_a_record_beyond_the_sample_that_does_not_fit_is_named_with_its_file(
-    tmp_path, write_records
+    tmp_path, write_records, shuffle
 ):
     write_records(tmp_path / "d" / "a", [{"x": [1]}] * 2000)
     write_records(tmp_path / "d" / "b", [{"x": [1]}] * 2000 + [{}])
-    dataset = sparktf.dataset(tmp_path / "d", batch_size=32)
+    dataset = sparktf.dataset(tmp_path / "d", batch_size=32, shuffle=shuffle)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"Name: \S+/d/b, Feature: x .*requir"):
         list(dataset)
 

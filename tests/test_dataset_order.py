@@ -22,9 +22,15 @@ def sizes(dataset):
     return [len(batch["id"]) for batch in dataset.as_numpy_iterator()]
 
 
+@pytest.fixture(params=[1, 256], ids=["parsed in the reads", "parsed after them"])
+def where_parsed(request, monkeypatch):
+    monkeypatch.setattr(tfdata, "_RECORDS_THAT_PAY", request.param)
+
+
 # ---------------------------------------------------------------- batches and order
 
 
+@pytest.mark.usefixtures("where_parsed")
 @pytest.mark.parametrize("shuffle", [0, 8])
 @pytest.mark.parametrize("batch_size", [1, 4, 41, 42, 43, 5000])
 def test_all_batches_but_the_last_are_full(numbered, batch_size, shuffle):
@@ -38,6 +44,7 @@ def test_all_batches_but_the_last_are_full(numbered, batch_size, shuffle):
     assert dataset.element_spec["id"].shape == [batch_size]
 
 
+@pytest.mark.usefixtures("where_parsed")
 def test_epochs_follow_each_other_without_a_short_batch(numbered):
     dataset = sparktf.dataset(numbered, batch_size=40, repeat=3)
     assert sizes(dataset) == [40, 40, 40, 6]
@@ -47,6 +54,7 @@ def test_epochs_follow_each_other_without_a_short_batch(numbered):
     )
 
 
+@pytest.mark.usefixtures("where_parsed")
 @pytest.mark.parametrize("repeat", [None, -1])
 def test_an_endless_dataset_has_static_batches(numbered, repeat):
     dataset = sparktf.dataset(numbered, batch_size=40, repeat=repeat)
@@ -55,10 +63,12 @@ def test_an_endless_dataset_has_static_batches(numbered, repeat):
     assert sorted(seen) == sorted(list(range(42)) * 20)
 
 
+@pytest.mark.usefixtures("where_parsed")
 def test_one_read_at_a_time_keeps_the_order_of_files_and_records(numbered):
     assert ids(sparktf.dataset(numbered, batch_size=5, num_parallel_reads=1)) == list(range(42))
 
 
+@pytest.mark.usefixtures("where_parsed")
 def test_the_order_without_shuffling_is_always_the_same(numbered, monkeypatch):
     monkeypatch.setattr(tfdata, "_CHUNK_RECORDS", 3)  # so that files do interleave
     first, *others = (ids(sparktf.dataset(numbered, batch_size=2)) for _ in range(5))
@@ -130,6 +140,7 @@ def shards(path, count, **arguments):
     ]
 
 
+@pytest.mark.usefixtures("where_parsed")
 def test_shards_are_whole_files_where_there_are_enough(numbered):
     assert [sorted(shard) for shard in shards(numbered, 2)] == [
         [*range(10), *range(10, 17)],
@@ -137,6 +148,7 @@ def test_shards_are_whole_files_where_there_are_enough(numbered):
     ]
 
 
+@pytest.mark.usefixtures("where_parsed")
 def test_shards_are_records_where_there_are_few_files(numbered):
     found = shards(numbered, 5)
     assert sorted(itertools.chain(*found)) == list(range(42))
@@ -157,14 +169,16 @@ def test_a_strategy_does_not_shard_a_shard(numbered):
     shuffle=st.sampled_from([0, 1, 7, 1000]),
     chunk=st.sampled_from([1, 4, 1024]),
     reads=st.sampled_from([None, 1, 3]),
+    pays=st.sampled_from([1, 256]),
 )
 def test_shards_are_disjoint_and_complete(
-    write_records, lengths, count, batch_size, shuffle, chunk, reads
+    write_records, lengths, count, batch_size, shuffle, chunk, reads, pays
 ):
     """For any files, each record once, with its own partition value, in full batches."""
     schema = {"id": tf.io.FixedLenFeature([], tf.int64)}
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tfdata, "_CHUNK_RECORDS", chunk)
+        patch.setattr(tfdata, "_RECORDS_THAT_PAY", pays)
         first = 0
         for part, length in enumerate(lengths):
             records = [{"id": [i]} for i in range(first, first + length)]

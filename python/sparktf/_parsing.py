@@ -88,20 +88,22 @@ class Parser:
             for wanted in self._spec.values()
         )
 
-    def __call__(self, records: Any, files: Any) -> Any:
+    def __call__(self, records: Any, files: Any, names: Any = None) -> Any:
         """An element of the dataset.
 
         Args:
             records: `[batch]` strings: serialized `tf.train.Example`s.
             files: `[batch]` int32: the position of each one's file.
+            names: `[batch]` strings: the names of these files, where they are at hand.
         """
         import tensorflow as tf
 
         tensors = {}
         if self._spec:
-            # The names stand in TensorFlow's message about a record that does not fit.
-            in_files = tf.gather(tf.constant(self._files), files)
-            tensors = tf.io.parse_example(records, self._spec, example_names=in_files)
+            if names is None:
+                names = tf.gather(tf.constant(self._files), files)
+            # They stand in TensorFlow's message about a record that does not fit.
+            tensors = tf.io.parse_example(records, self._spec, example_names=names)
         for name, (dtype, values) in self._partitions.items():
             tensors[name] = tf.gather(tf.constant(values, dtype), files)
         return self._wanted.element(tensors)

@@ -78,6 +78,11 @@ class Sample:
     def mean_record_bytes(self) -> float:
         return self.size / max(1, sum(self.records.values()))
 
+    @property
+    def mean_records(self) -> float:
+        """Records that were sampled, per file: few where the files have few."""
+        return sum(self.records.values()) / max(1, len(self.records))
+
     def file_without(self, name: str) -> str | None:
         """A file that has a record without the feature, where there is one."""
         found = self.features[name].records if name in self.features else {}
