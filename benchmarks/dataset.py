@@ -139,7 +139,10 @@ BY_HAND: dict[str, Make] = {
 }
 
 
-def epoch_seconds(dataset: tf.data.Dataset, rows: int) -> float:
+def epoch_seconds(
+    make: Make, files: list[str], spec: dict, batch: int, shuffle: int, rows: int
+) -> float:
+    dataset = make(files, spec, batch, shuffle)
     start = time.perf_counter()
     seen = 0
     # TensorFlow's iterator may wait for its autotuning thread when it is deleted, now and then for
@@ -151,6 +154,17 @@ def epoch_seconds(dataset: tf.data.Dataset, rows: int) -> float:
     if seen != rows:
         raise AssertionError(f"{seen} rows of {rows}")
     return seconds
+
+
+def improved(best: float, run: Callable[[], float]) -> float:
+    """The best of so far and of a round more: of three runs, one if it is long, none if very."""
+    if 5 < best < float("inf"):
+        return best
+    for _ in range(3):
+        best = min(best, run())
+        if best > 2:
+            break
+    return best
 
 
 def measure(name: str, folder: str, rows: int, rounds: int) -> list[dict[str, object]]:
@@ -165,13 +179,8 @@ def measure(name: str, folder: str, rows: int, rounds: int) -> list[dict[str, ob
             seconds = dict.fromkeys(makes, float("inf"))
             for _ in range(rounds):
                 for pipeline, make in makes.items():
-                    if 5 < seconds[pipeline] < float("inf"):
-                        continue
-                    for _ in range(3):
-                        dataset = make(files, spec, batch, shuffle)
-                        seconds[pipeline] = min(seconds[pipeline], epoch_seconds(dataset, rows))
-                        if seconds[pipeline] > 2:
-                            break
+                    run = partial(epoch_seconds, make, files, spec, batch, shuffle, rows)
+                    seconds[pipeline] = improved(seconds[pipeline], run)
             case = {"data": name, "batch": batch, "shuffle": shuffle, "rows": rows}
             results += [case | {"pipeline": p, "seconds": round(s, 4)} for p, s in seconds.items()]
             by_hand = min(seconds[p] for p in BY_HAND)

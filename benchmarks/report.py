@@ -12,6 +12,7 @@ from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
+from dataset import TUNED
 from machine import RESULTS
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
@@ -78,7 +79,7 @@ def dataset_table(results: list[dict]) -> str:
         own, usual = seconds.pop("sparktf"), seconds.pop("as people write")
         # Where order is given up or one file is read at a time, as by the best by hand, they are
         # compared with that.
-        tuned = {p: seconds.pop(p) for p in [p for p in seconds if p.startswith("sparktf, ")]}
+        tuned = {p: seconds.pop(p) for p in TUNED if p in seconds}
         told = min(tuned, key=tuned.__getitem__, default=None)
         best = min(seconds, key=seconds.__getitem__)
         cells = [

@@ -79,8 +79,8 @@ class Sample:
         return self.size / max(1, sum(self.records.values()))
 
     @property
-    def mean_records(self) -> float:
-        """Records that were sampled, per file: few where the files have few."""
+    def mean_records_per_file(self) -> float:
+        """Of those sampled: few where the files have few."""
         return sum(self.records.values()) / max(1, len(self.records))
 
     def file_without(self, name: str) -> str | None:

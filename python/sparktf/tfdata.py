@@ -151,7 +151,7 @@ def dataset(
         parse.is_sliceable
         and shuffle == 0
         and len(positions) > 1
-        and sample.mean_records >= _RECORDS_THAT_PAY
+        and sample.mean_records_per_file >= _RECORDS_THAT_PAY
     )
 
     records = _read(
@@ -175,14 +175,15 @@ def dataset(
     elif repeat != 1:
         records = records.repeat(repeat)
     drop_remainder = drop_remainder or is_endless
-    batches = records
-    if not parse_in_reads:
-        # Chunks that were shuffled one by one are whole, and TensorFlow complains on stderr of what
-        # is made of slices of slices.
-        if not is_slice:
-            records = records.rebatch(batch_size, drop_remainder=drop_remainder)
-        elif at_once or shuffle == 0:
+    if parse_in_reads:
+        batches = records
+    else:
+        # A buffer is cut once only: TensorFlow complains on stderr of what is made of slices of
+        # slices.
+        if is_slice:
             records = records.rebatch(chunk)
+        else:
+            records = records.rebatch(batch_size, drop_remainder=drop_remainder)
         # In order even where the reads are not: a short batch is to stay the last.
         batches = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     if is_slice or parse_in_reads:
@@ -222,7 +223,9 @@ def _read(
     reads: int | None,
     deterministic: bool,
 ) -> tf.data.Dataset:
-    """Chunks of serialized records, each record with the position of its file; or elements of them.
+    """Chunks of serialized records, each record with the position of its file.
+
+    With `parse` they are parsed where they are read, and chunks of elements come instead.
 
     Batching inside the interleave keeps the work of the interleave, which hands over one element
     at a time, off the single records.
@@ -231,7 +234,7 @@ def _read(
 
     def read_file(path: Any, compression: Any, position: Any) -> Any:
         size = chunk if shard is None else -(-chunk // shard[1]) * shard[1]
-        # A chunk takes its part of them without copying a name.
+        # A chunk takes its part of these without copying a name.
         names: Any = None if parse is None else tf.fill([size], path)
 
         def of_file(records: Any) -> Any:
