@@ -75,7 +75,10 @@ test: ## Format, lint, types, tests on every Spark
 	$(SBT) jars publishM2 binaryCompatibility Test/compile runFiles formatCheck </dev/null || \
 	  touch target/tests/sbt/failed
 	@$(SIDE_BY_SIDE) all-tests
-	@failed=$$(cd target/tests && ls -d */failed 2>/dev/null | sed 's|/failed||' | paste -sd ' '); \
+	@cd target/tests && failed=$$(ls -d */failed 2>/dev/null | sed 's|/failed||' | paste -sd ' '); \
+	for name in $$failed; do if [ -f $$name/log ]; then echo "== $$name, in short"; \
+	  grep -a -A 3 -e '[*] FAILED [*]' -e '[*] ABORTED [*]' -e '^E  ' $$name/log | cut -c 1-300 | \
+	    head -n 20 | grep . || tail -n 10 $$name/log; fi; done; \
 	if [ -n "$$failed" ]; then echo "make test: failed: $$failed" >&2; exit 1; fi
 
 # sbt writes the first ones' names into target/tests.

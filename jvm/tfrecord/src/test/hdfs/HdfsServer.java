@@ -32,6 +32,9 @@ public final class HdfsServer {
     Configuration conf = new Configuration();
     // The tests' blocks are small, so that a file of a few MiB has several.
     conf.setLong("dfs.namenode.fs-limits.min-block-size", 1024);
+    // A node that was stopped counts as an idle one for ten minutes. Beside it, the last one that
+    // runs would be refused as too busy.
+    conf.setBoolean("dfs.namenode.redundancy.considerLoad", false);
     MiniDFSCluster cluster =
         new MiniDFSCluster.Builder(conf, folder).numDataNodes(datanodes).build();
     cluster.waitActive();

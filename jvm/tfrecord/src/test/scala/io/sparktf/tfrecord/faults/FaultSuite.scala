@@ -39,6 +39,11 @@ trait FaultSuite extends TFRecordSuite {
     process.onExit().get(1, TimeUnit.MINUTES)
   }
 
+  /** Waits for the end of all tasks: a query fails with its first task, while others still write. */
+  protected def awaitTasks(): Unit = Signals.await("the end of all tasks") {
+    spark.sparkContext.statusTracker.getExecutorInfos.forall(_.numRunningTasks == 0)
+  }
+
   /** All files at any depth. Not by Hadoop, which fails where a task moves one meanwhile. */
   protected def files(folder: File): Vector[File] =
     Option(folder.listFiles()).toVector.flatten

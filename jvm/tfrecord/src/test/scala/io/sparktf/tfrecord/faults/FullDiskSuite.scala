@@ -2,9 +2,6 @@ package io.sparktf.tfrecord.faults
 
 import java.io.File
 
-import org.scalatest.concurrent.Eventually.{eventually, timeout}
-import org.scalatest.time.SpanSugar._
-
 import io.sparktf.tfrecord._
 
 /** A disk without room for what is written. */
@@ -26,8 +23,8 @@ class FullDiskSuite extends FaultSuite {
           def save(): Unit = Gate.rows(spark, 0, count, 4).write.format("tfrecord")
             .option("compression", compression).mode("overwrite").save(out.getPath)
           assertFails("No space left on device")(save())
-          // The query has failed with its first task; the others may be about to end.
-          eventually(timeout(1.minute))(assert(files(out).isEmpty))
+          awaitTasks()
+          assert(files(out).isEmpty)
           disk.resize(kilobytes = 20000)
           save()
           assertExactly(out, 0 until count)
