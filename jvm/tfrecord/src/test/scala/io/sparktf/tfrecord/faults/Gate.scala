@@ -25,7 +25,10 @@ object Gate {
           TaskContext.get().addTaskCompletionListener[Unit](_ => signals.raise("ended"))
           signals.raise("reached", ProcessHandle.current().pid().toString)
           signals.await("go")
-        } else signals.raise(s"attempt $attempt")
+        } else {
+          signals.await("reached") // a speculated attempt may be here before the first one
+          signals.raise(s"attempt $attempt")
+        }
       }
     }
 
