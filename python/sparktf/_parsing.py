@@ -78,6 +78,11 @@ class Parser:
         self._files = [file.path for file in files]
 
     @property
+    def feature_count(self) -> int:
+        """How many features of a record are parsed."""
+        return len(self._spec)
+
+    @property
     def is_sliceable(self) -> bool:
         """Whether the tensors of a batch can be cut into smaller batches."""
         import tensorflow as tf

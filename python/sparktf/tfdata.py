@@ -22,11 +22,13 @@ __all__ = ["dataset"]
 # one by one they would cost more than their parsing. A chunk of large records is short, for
 # several files are read at once.
 _CHUNK_RECORDS: Final = 1024
-_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 2 << 20
 
 # Parsing a chunk where it was read spares the threads the handing over of records, but its graph is
-# set up again for each file (0.3 ms), which pays from some hundred records on.
+# set up again for each file (0.3 ms), which pays from some hundred records on; and batches are put
+# together from pieces of as many tensors as there are columns, which pays up to some dozens.
 _RECORDS_THAT_PAY: Final = 256
+_COLUMNS_THAT_PAY: Final = 64
 
 # How many files are read at once, unless the caller says. The order of the elements depends on
 # it, so the machine's number of cores does not enter.
@@ -152,6 +154,7 @@ def dataset(
         and shuffle == 0
         and len(positions) > 1
         and sample.mean_records_per_file >= _RECORDS_THAT_PAY
+        and parse.feature_count <= _COLUMNS_THAT_PAY
     )
 
     records = _read(
