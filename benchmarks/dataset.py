@@ -185,7 +185,7 @@ def measure(name: str, folder: str, rows: int, rounds: int) -> list[dict[str, ob
             results += [case | {"pipeline": p, "seconds": round(s, 4)} for p, s in seconds.items()]
             by_hand = min(seconds[p] for p in BY_HAND)
             own = seconds["sparktf"]
-            told = min((seconds[p] for p in tuned), default=own)
+            told = min([own, *(seconds[p] for p in tuned)])
             print(
                 f"{name:7} batch {batch:5} shuffle {shuffle:6}: sparktf {own:.3f} s, "
                 f"as people write {seconds['as people write'] / own:.2f}x, "
