@@ -40,8 +40,14 @@ trait FaultSuite extends TFRecordSuite {
   }
 
   /** Waits for the end of all tasks: a query fails with its first task, while others still write. */
-  protected def awaitTasks(): Unit = Signals.await("the end of all tasks") {
-    spark.sparkContext.statusTracker.getExecutorInfos.forall(_.numRunningTasks == 0)
+  protected def awaitTasks(): Unit = {
+    def call(target: AnyRef, method: String): AnyRef =
+      target.getClass.getMethod(method).invoke(target)
+    // Spark's status tracker knows no more than the web UI, which is told a moment later.
+    val scheduler = call(spark.sparkContext, "taskScheduler")
+    Signals.await("the end of all tasks") {
+      call(scheduler, "runningTasksByExecutors").asInstanceOf[Map[String, Int]].values.sum == 0
+    }
   }
 
   /** All files at any depth. Not by Hadoop, which fails where a task moves one meanwhile. */
