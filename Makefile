@@ -67,7 +67,8 @@ quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to a trained network (IMAGES=DIR:
 TESTS_AT_A_TIME ?= 2
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
 
-# Everything runs, so that one go shows all failures; what has failed is named at the end.
+# Everything runs, so that one go shows all failures; what has failed is named at the end, with the
+# first of the failures in its log or, where it died of something else, the log's end.
 .PHONY: test
 test: ## Format, lint, types, tests on every Spark
 	@$(SIDE_BY_SIDE) lint $(LAUNCHER) $(CLASS_ARCHIVES)

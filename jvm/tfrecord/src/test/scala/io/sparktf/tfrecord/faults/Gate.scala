@@ -16,7 +16,10 @@ object Gate {
   def rows(spark: SparkSession, from: Long, until: Long, tasks: Int): DataFrame =
     spark.range(from, until, 1, tasks).selectExpr("id", s"${SmallDisk.Noise} AS text")
 
-  /** At the row `id`, on its first attempt, a task raises `reached` and waits for `go`. */
+  /**
+   * At the row `id`, on its first attempt, a task raises `reached` and waits for `go`. On a later one,
+   * which may be speculated and come there before the first, it waits for `reached` and says which.
+   */
   def holding(rows: DataFrame, id: Long, signals: Signals): DataFrame =
     through(rows) { found =>
       if (found == id) {
@@ -26,7 +29,7 @@ object Gate {
           signals.raise("reached", ProcessHandle.current().pid().toString)
           signals.await("go")
         } else {
-          signals.await("reached") // a speculated attempt may be here before the first one
+          signals.await("reached")
           signals.raise(s"attempt $attempt")
         }
       }

@@ -70,7 +70,7 @@ class LostExecutorSuite extends FaultSuite {
   test("a task that fails each time leaves nothing, and what was there before as it was") {
     withTempDir { folder =>
       val out = new File(folder, "out")
-      val never = Gate.failing(Gate.rows(spark, 0, 3000, 4), 800, times = Int.MaxValue)
+      val never = Gate.failing(Gate.rows(spark, 0, 3000, 4), 1400, times = Int.MaxValue)
       assertFails("attempt 3 fails")(save(never, out)())
       awaitTasks()
       assert(files(out).isEmpty)
