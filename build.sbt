@@ -86,6 +86,7 @@ lazy val tfrecord = (projectMatrix in file("jvm/tfrecord"))
     description := "TFRecord files as a data source of Apache Spark",
     publishedJar,
     scalacOptions ++= Seq("-release", "8"),
+    javacOptions ++= Seq("--release", "8"),
     Test / unmanagedSourceDirectories += suites / "scala-mllib"
   )
 
@@ -249,6 +250,11 @@ val manyRequests = Set("Execution", "Inference", "Modes", "SplitQuery", "Sql", "
 val byV2 = told("by", "tfrecordv2")
 val sourceV2 = "-Dsparktf.test.source=tfrecordv2"
 
+// Each access to memory that Java leaves unchecked is compared with its array's bounds, and all
+// buffers are too small: see RawBytes.
+val checkedMemory = told("checked", "true")
+val checksMemory = "-Dsparktf.tfrecord.checked=true"
+
 /** The rows whose tests also run on HDFS, on S3, on a cluster and under faults. */
 val elsewhere: Seq[Setting[_]] = {
   def tests(where: Configuration)(settings: Setting[_]*): Seq[Setting[_]] =
@@ -392,7 +398,8 @@ def tfrecordTests(on: TestedSpark, skipped: Seq[Tests.Argument]): Project =
       javaOptions += sourceV2
     ))
 
-lazy val spark35_212 = tfrecordTests(on35_212, Nil)
+lazy val spark35_212 = tfrecordTests(on35_212, Seq(checkedMemory))
+  .settings(Test / javaOptions += checksMemory)
 lazy val spark35_213 = tfrecordTests(on35_213, Seq(formatOnly))
 lazy val spark40 = tfrecordTests(on40, Seq(formatOnly))
 lazy val spark41 = tfrecordTests(on41, Seq(formatOnly))

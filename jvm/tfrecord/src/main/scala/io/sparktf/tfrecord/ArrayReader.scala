@@ -4,7 +4,6 @@ import java.math.{BigDecimal => JavaDecimal}
 
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData
 import org.apache.spark.sql.types.Decimal
-import org.apache.spark.unsafe.Platform
 
 import WireFormat._
 
@@ -22,7 +21,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
 
   // The array that is being written: where it begins, and where its elements do.
   private[this] var start = 0
-  private[this] var elements = 0L
+  private[this] var elements = 0
 
   def readEmpty(field: Int): Unit = {
     begin(0, 8)
@@ -37,18 +36,18 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
     while (pos < end) {
       val first = bytes(pos)
       if (first >= 0) {
-        Platform.putLong(target, at, first)
+        RawBytes.putLong(target, at, first)
         pos += 1
       } else {
         val word = load(bytes, pos)
         val length = varintLength(word)
         if (length <= 8) {
-          Platform.putLong(target, at, varintValue(word, length))
+          RawBytes.putLong(target, at, varintValue(word, length))
           pos += length
         } else {
           val long = longVarintLength(bytes, pos, end)
           if (long < 0) return false
-          Platform.putLong(target, at, longVarintValue(bytes, pos, long))
+          RawBytes.putLong(target, at, longVarintValue(bytes, pos, long))
           pos += long
         }
       }
@@ -74,9 +73,9 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
         return Misfit
       }
       size match {
-        case 1 => Platform.putByte(target, at, value.toByte)
-        case 2 => Platform.putShort(target, at, value.toShort)
-        case 4 => Platform.putInt(target, at, value.toInt)
+        case 1 => target(at) = value.toByte
+        case 2 => RawBytes.putShort(target, at, value.toShort)
+        case 4 => RawBytes.putInt(target, at, value.toInt)
       }
       at += size
       pos += length
@@ -88,11 +87,11 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
   def readFloats(field: Int, bytes: Array[Byte], from: Int, end: Int): Boolean = {
     begin((end - from) / 4, 4)
     if (isLittleEndian) {
-      System.arraycopy(bytes, from, row.bytes, elementPosition, end - from)
+      System.arraycopy(bytes, from, row.bytes, elements, end - from)
     } else {
       var pos = from
       while (pos < end) {
-        Platform.putInt(row.bytes, elements + (pos - from), loadInt(bytes, pos))
+        RawBytes.putInt(row.bytes, elements + (pos - from), loadInt(bytes, pos))
         pos += 4
       }
     }
@@ -171,21 +170,15 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
   /** Writes a dense ml Vector: the struct (type = 1, size = null, indices = null, values). */
   def readVector(field: Int, bytes: Array[Byte], from: Int, end: Int): Boolean = {
     val struct = row.position
-    row.reserve(VectorStructSize)
-    val at = Platform.BYTE_ARRAY_OFFSET.toLong + struct
-    Platform.putLong(row.bytes, at, (1L << 1) | (1L << 2))
-    Platform.putLong(row.bytes, at + 8, RowBuilder.smallWord(1L, 1))
-    Platform.putLong(row.bytes, at + 16, 0L)
-    Platform.putLong(row.bytes, at + 24, 0L)
-    row.advance(VectorStructSize)
+    row.skip(VectorStructSize)
+    RawBytes.putLong(row.bytes, struct, (1L << 1) | (1L << 2))
+    RawBytes.putLong(row.bytes, struct + 8, RowBuilder.smallWord(1L, 1))
+    RawBytes.putLong(row.bytes, struct + 16, 0L)
+    RawBytes.putLong(row.bytes, struct + 24, 0L)
     begin((end - from) / 4, 8)
     putDoubles(bytes, from, end)
     val size = row.position - start
-    Platform.putLong(
-      row.bytes,
-      Platform.BYTE_ARRAY_OFFSET.toLong + struct + 32,
-      (VectorStructSize.toLong << 32) | size
-    )
+    RawBytes.putLong(row.bytes, struct + 32, (VectorStructSize.toLong << 32) | size)
     row.setVariable(field, struct)
     true
   }
@@ -194,10 +187,9 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
   def writeWideDecimal(field: Int, decimal: JavaDecimal): Unit = {
     val unscaled = decimal.unscaledValue.toByteArray
     val from = row.position
-    row.reserve(16)
+    row.skip(16)
     java.util.Arrays.fill(row.bytes, from, from + 16, 0.toByte)
     System.arraycopy(unscaled, 0, row.bytes, from, unscaled.length)
-    row.advance(16)
     row.setWord(field, (from.toLong << 32) | unscaled.length)
   }
 
@@ -206,7 +198,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
     var at = elements
     var pos = from
     while (pos < end) {
-      Platform.putDouble(target, at, java.lang.Float.intBitsToFloat(loadInt(bytes, pos)).toDouble)
+      RawBytes.putDouble(target, at, java.lang.Float.intBitsToFloat(loadInt(bytes, pos)).toDouble)
       at += 8
       pos += 4
     }
@@ -217,30 +209,25 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
     start = row.position
     val header = UnsafeArrayData.calculateHeaderPortionInBytes(count)
     val size = header + count.toLong * elementSize
-    row.reserve(size)
-    val base = Platform.BYTE_ARRAY_OFFSET.toLong + start
-    Platform.putLong(row.bytes, base, count)
+    row.skip(size)
+    val target = row.bytes
+    RawBytes.putLong(target, start, count)
     var i = 8
     while (i < header) {
-      Platform.putLong(row.bytes, base + i, 0L)
+      RawBytes.putLong(target, start + i, 0L)
       i += 8
     }
-    elements = base + header
-    row.advance(size.toInt)
+    elements = start + header
     row.pad()
   }
 
-  private def elementPosition: Int = (elements - Platform.BYTE_ARRAY_OFFSET).toInt
-
   private def setElement(i: Int, word: Long): Unit =
-    Platform.putLong(row.bytes, elements + 8L * i, word)
+    RawBytes.putLong(row.bytes, elements + 8 * i, word)
 
   /** Appends an element without a fixed length, and refers to it from its place in the array. */
   private def appendElement(i: Int, bytes: Array[Byte], from: Int, length: Int): Unit = {
     val at = row.position
-    row.reserve(length)
-    System.arraycopy(bytes, from, row.bytes, at, length)
-    row.advance(length)
+    row.put(bytes, from, length)
     row.pad()
     setElement(i, ((at - start).toLong << 32) | length)
   }

@@ -14,7 +14,7 @@ import WireFormat._
 final private[tfrecord] class ArrayWriter(
     fields: Array[StructField],
     types: Array[FeatureType],
-    records: RecordWriter
+    buffer: GrowingBuffer
 ) {
   private[this] val elements = types.map(_.element)
 
@@ -48,102 +48,70 @@ final private[tfrecord] class ArrayWriter(
       1L + varintSize(length) + length
   }
 
-  /** Writes one value of the array, for which there is room. */
-  def write(field: Int, array: ArrayData, i: Int): Unit = {
-    val pos = records.position
-    elements(field) match {
-      case BytesElement => writeBytesValue(bytesAt(field, array, i))
-      case FloatElement | DoubleElement | DecimalElement =>
-        storeFloat(records.bytes, pos, floatAt(field, array, i))
-        records.moveTo(pos + 4)
-      case element =>
-        records.moveTo(writeVarint(records.bytes, pos, int64(element, array, i)))
-    }
+  /** Writes one value of the array. */
+  def write(field: Int, array: ArrayData, i: Int): Unit = elements(field) match {
+    case BytesElement => writeBytesValue(bytesAt(field, array, i))
+    case FloatElement | DoubleElement | DecimalElement => buffer.putFloat(floatAt(field, array, i))
+    case element => buffer.putVarint(int64(element, array, i))
   }
 
-  /** Writes the values, `payload` bytes, for which there is room. */
-  def write(field: Int, array: ArrayData, payload: Long): Unit = {
+  /** Writes the array's values. */
+  def write(field: Int, array: ArrayData): Unit = {
     val count = array.numElements()
-    val bytes = records.bytes
-    var pos = records.position
-    elements(field) match {
-      case FloatElement => writeFloats(array, count)
-      case DoubleElement | DecimalElement =>
-        var i = 0
-        while (i < count) {
-          storeFloat(bytes, pos + 4 * i, floatAt(field, array, i))
-          i += 1
-        }
-        records.moveTo(pos + 4 * count)
-      case BytesElement =>
-        var i = 0
-        while (i < count) {
-          writeBytesValue(bytesAt(field, array, i))
-          i += 1
-        }
-      case element =>
-        var i = 0
-        while (i < count) {
-          pos = writeVarint(bytes, pos, int64(element, array, i))
-          i += 1
-        }
-        records.moveTo(pos)
-    }
-  }
-
-  private def writeFloats(array: ArrayData, count: Int): Unit = {
-    val bytes = records.bytes
-    val pos = records.position
     array match {
-      case unsafe: UnsafeArrayData if isLittleEndian =>
+      case unsafe: UnsafeArrayData if elements(field) == FloatElement && isLittleEndian =>
         val header = UnsafeArrayData.calculateHeaderPortionInBytes(count)
-        Platform.copyMemory(
-          unsafe.getBaseObject,
-          unsafe.getBaseOffset + header,
-          bytes,
-          Platform.BYTE_ARRAY_OFFSET.toLong + pos,
-          4L * count
-        )
+        buffer.putMemory(unsafe.getBaseObject, unsafe.getBaseOffset + header, 4 * count)
       case _ =>
         var i = 0
         while (i < count) {
-          storeFloat(bytes, pos + 4 * i, array.getFloat(i))
+          write(field, array, i)
           i += 1
         }
     }
-    records.moveTo(pos + 4 * count)
   }
 
-  /** Writes a value of a BytesList: tag, length, bytes. There must be room. */
+  /** Writes a value of a BytesList: tag, length, bytes. */
   def writeBytesValue(value: UTF8String): Unit = {
-    val size = value.numBytes
-    val bytes = records.bytes
-    bytes(records.position) = Field1
-    val pos = writeVarint(bytes, records.position + 1, size)
-    Platform.copyMemory(
-      value.getBaseObject,
-      value.getBaseOffset,
-      bytes,
-      Platform.BYTE_ARRAY_OFFSET.toLong + pos,
-      size
-    )
-    records.moveTo(pos + size)
+    buffer.putTag(Field1, value.numBytes)
+    buffer.putMemory(value.getBaseObject, value.getBaseOffset, value.numBytes)
   }
 
-  /** Writes an ml Vector's `size` values; a sparse one's missing values are zeros. */
+  /**
+   * Writes an ml Vector's `size` values; a sparse one's missing values are zeros.
+   *
+   * @throws MalformedMessageException where a sparse one's indices are not those of its values
+   */
   def writeVector(field: Int, vector: InternalRow, dense: Boolean, size: Int): Unit = {
-    val bytes = records.bytes
-    val pos = records.position
     val values = vector.getArray(3)
-    if (!dense) java.util.Arrays.fill(bytes, pos, pos + 4 * size, 0.toByte)
-    val indices = if (dense) null else vector.getArray(2)
+    if (dense) {
+      var i = 0
+      while (i < size) {
+        buffer.putFloat(toFloat(field, values.getDouble(i)))
+        i += 1
+      }
+    } else {
+      writeSparse(field, vector.getArray(2), values, size)
+    }
+  }
+
+  private def writeSparse(field: Int, indices: ArrayData, values: ArrayData, size: Int): Unit = {
+    if (indices.numElements() != values.numElements()) {
+      refuse(
+        field,
+        s"a sparse vector of ${indices.numElements()} indices and ${values.numElements()} values"
+      )
+    }
+    val start = buffer.position
+    buffer.putZeros(4 * size)
     var i = 0
     while (i < values.numElements()) {
-      val at = if (dense) i else indices.getInt(i)
-      storeFloat(bytes, pos + 4 * at, toFloat(field, values.getDouble(i)))
+      val at = indices.getInt(i)
+      if (at < 0 || at >= size) refuse(field, s"the index $at in a sparse vector of size $size")
+      val bits = java.lang.Float.floatToRawIntBits(toFloat(field, values.getDouble(i)))
+      buffer.setInt(start + 4 * at, bits)
       i += 1
     }
-    records.moveTo(pos + 4 * size)
   }
 
   /**
@@ -227,9 +195,6 @@ final private[tfrecord] class ArrayWriter(
     throw new MalformedMessageException(
       s"column `${fields(field).name}` (${fields(field).dataType.simpleString}): $what"
     )
-
-  private def storeFloat(bytes: Array[Byte], pos: Int, value: Float): Unit =
-    storeInt(bytes, pos, java.lang.Float.floatToRawIntBits(value))
 }
 
 private[tfrecord] object ArrayWriter {

@@ -2,7 +2,6 @@ package io.sparktf.tfrecord
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types.StructField
-import org.apache.spark.unsafe.Platform
 
 /** Writes the bytes of the one column, binary or string, as they are. */
 final private[tfrecord] class ByteArrayWriter(field: StructField, records: RecordWriter)
@@ -16,15 +15,6 @@ final private[tfrecord] class ByteArrayWriter(field: StructField, records: Recor
       )
     }
     val value = ArrayWriter.bytesOf(row, 0, field.dataType)
-    val size = value.numBytes
-    records.reserve(size)
-    Platform.copyMemory(
-      value.getBaseObject,
-      value.getBaseOffset,
-      records.bytes,
-      Platform.BYTE_ARRAY_OFFSET.toLong + records.position,
-      size
-    )
-    records.moveTo(records.position + size)
+    records.buffer.putMemory(value.getBaseObject, value.getBaseOffset, value.numBytes)
   }
 }

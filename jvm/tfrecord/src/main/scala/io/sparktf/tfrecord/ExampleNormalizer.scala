@@ -15,15 +15,15 @@ import WireFormat._
  * A message that protobuf would not parse is a [[MalformedMessageException]] that says where.
  */
 final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
-  private[this] val out = new ByteSink
+  private[this] val out = new GrowingBuffer(256)
   // A SequenceExample has two maps; the features of an Example are the first.
-  private[this] val features = new ByteSink
-  private[this] val featureLists = new ByteSink
-  private[this] val key = new ByteSink
-  private[this] val message = new ByteSink
-  private[this] val step = new ByteSink
+  private[this] val features = new GrowingBuffer(256)
+  private[this] val featureLists = new GrowingBuffer(256)
+  private[this] val key = new GrowingBuffer(256)
+  private[this] val message = new GrowingBuffer(256)
+  private[this] val step = new GrowingBuffer(256)
   // The Feature that is being read: its list and the list's values.
-  private[this] val values = new ByteSink
+  private[this] val values = new GrowingBuffer(256)
   private[this] var kind = 0
 
   private[this] var bytes: Array[Byte] = _
@@ -33,8 +33,8 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
   private[this] var contentSize = 0
 
   /** The normalized message, from the buffer's start on for [[size]] bytes, until the next call. */
-  def buffer: Array[Byte] = out.bytes
-  def size: Int = out.size
+  def buffer: Array[Byte] = out.array
+  def size: Int = out.position
 
   def normalize(record: Array[Byte], recordStart: Int, recordEnd: Int): Unit = {
     bytes = record
@@ -50,21 +50,22 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
       }
     }
     out.clear()
-    if (features.size > 0) out.appendDelimited(Field1, features)
-    if (featureLists.size > 0) out.appendDelimited(Field2, featureLists)
+    if (features.position > 0) out.putDelimited(Field1, features)
+    if (featureLists.position > 0) out.putDelimited(Field2, featureLists)
     bytes = null
   }
 
-  private def map(entries: ByteSink, start: Int, end: Int, ofLists: Boolean): Unit =
+  private def map(entries: GrowingBuffer, start: Int, end: Int, ofLists: Boolean): Unit =
     eachField(start, end) { (field, wireType, from, to) =>
       if (field == 1 && wireType == LengthDelimited) {
         entry(from, to, ofLists)
-        entries.appendByte(Field1)
-        entries.appendVarint(
-          2L + varintSize(key.size) + key.size + varintSize(message.size) + message.size
+        entries.putByte(Field1)
+        entries.putVarint(
+          2L + varintSize(key.position) + key.position + varintSize(message.position) +
+            message.position
         )
-        entries.appendDelimited(Field1, key)
-        entries.appendDelimited(Field2, message)
+        entries.putDelimited(Field1, key)
+        entries.putDelimited(Field2, message)
       }
     }
 
@@ -76,7 +77,7 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
       if (wireType == LengthDelimited) {
         if (field == 1) {
           key.clear()
-          key.append(bytes, from, to - from)
+          key.put(bytes, from, to - from)
         } else if (field == 2) {
           if (ofLists) featureList(from, to) else feature(from, to)
         }
@@ -92,7 +93,7 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
         feature(from, to)
         step.clear()
         endFeature(step)
-        message.appendDelimited(Field1, step)
+        message.putDelimited(Field1, step)
       }
     }
 
@@ -102,15 +103,15 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
   }
 
   /** Appends the Feature, which is nothing where no list was in it. */
-  private def endFeature(target: ByteSink): Unit = if (kind != 0) {
-    val packed = kind != BytesList && values.size > 0
-    target.appendByte(kind)
+  private def endFeature(target: GrowingBuffer): Unit = if (kind != 0) {
+    val packed = kind != BytesList && values.position > 0
+    target.putByte(kind)
     if (packed) {
-      target.appendVarint(1L + varintSize(values.size) + values.size)
-      target.appendDelimited(Field1, values)
+      target.putVarint(1L + varintSize(values.position) + values.position)
+      target.putDelimited(Field1, values)
     } else {
-      target.appendVarint(values.size)
-      target.append(values.bytes, 0, values.size)
+      target.putVarint(values.position)
+      target.put(values.array, 0, values.position)
     }
   }
 
@@ -129,15 +130,15 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
       if (field == 1) {
         (kind, wireType) match {
           case (BytesList, LengthDelimited) =>
-            values.appendByte(Field1)
-            values.appendVarint(to - from)
-            values.append(bytes, from, to - from)
+            values.putByte(Field1)
+            values.putVarint(to - from)
+            values.put(bytes, from, to - from)
           case (FloatList, LengthDelimited) =>
             if ((to - from) % 4 != 0) fail(from, s"a float_list of ${to - from} bytes")
-            values.append(bytes, from, to - from)
-          case (FloatList, Fixed32) => values.append(bytes, from, 4)
+            values.put(bytes, from, to - from)
+          case (FloatList, Fixed32) => values.put(bytes, from, 4)
           case (Int64List, LengthDelimited) => packedInt64(from, to)
-          case (Int64List, Varint) => values.appendVarint(varint)
+          case (Int64List, Varint) => values.putVarint(varint)
           case _ => // A field of our number but another wire type is unknown, and dropped.
         }
       }
@@ -147,7 +148,7 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
     var pos = start
     while (pos < end) {
       pos = readVarint(pos, end)
-      values.appendVarint(varint)
+      values.putVarint(varint)
     }
   }
 

@@ -17,10 +17,10 @@ final private[tfrecord] class ExampleWriter(schema: StructType, records: RecordW
   extends RecordEncoder(records) {
   private[this] val features = {
     val types = schema.fields.map(f => FeatureType.of(f.dataType).get)
-    new FeatureWriter(schema.fields, types, records)
+    new FeatureWriter(schema.fields, types, records.buffer)
   }
   private[this] val map =
-    new FeatureMapWriter(Field1, schema.fields.indices.toArray, features, records)
+    new FeatureMapWriter(Field1, schema.fields.indices.toArray, features, records.buffer)
 
   override protected def encode(row: InternalRow): Unit = map.write(row)
 }
@@ -40,36 +40,32 @@ final private[tfrecord] class FeatureMapWriter(
     tag: Int,
     fields: Array[Int],
     entries: EntryWriter,
-    records: RecordWriter
+    buffer: GrowingBuffer
 ) {
   // The bytes of the length of the last record's map: a good guess for the next.
   private[this] var lengthSize = 1
 
   def write(row: InternalRow): Unit = {
-    val start = records.position
-    records.reserve(1 + MaxVarintBytes)
-    val content = start + 1 + lengthSize
-    records.moveTo(content)
+    val start = buffer.position
+    buffer.skip(1 + lengthSize)
+    val content = buffer.position
     var i = 0
     while (i < fields.length) {
       if (!row.isNullAt(fields(i))) entries.write(row, fields(i))
       i += 1
     }
-    val length = records.position - content
-    if (length == 0) records.moveTo(start)
-    else close(start, length)
+    val length = buffer.position - content
+    if (length == 0) buffer.truncate(start)
+    else close(start, content, length)
   }
 
-  private def close(start: Int, length: Int): Unit = {
+  private def close(start: Int, content: Int, length: Int): Unit = {
     val size = varintSize(length)
     if (size != lengthSize) {
-      records.reserve(MaxVarintBytes)
-      val bytes = records.bytes
-      System.arraycopy(bytes, start + 1 + lengthSize, bytes, start + 1 + size, length)
-      records.moveTo(start + 1 + size + length)
+      buffer.shift(content, by = size - lengthSize)
       lengthSize = size
     }
-    records.bytes(start) = tag.toByte
-    writeVarint(records.bytes, start + 1, length)
+    buffer.setByte(start, tag)
+    buffer.setVarint(start + 1, length)
   }
 }

@@ -1,7 +1,6 @@
 package io.sparktf.tfrecord
 
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData
-import org.apache.spark.unsafe.Platform
 
 import WireFormat._
 
@@ -14,7 +13,7 @@ import WireFormat._
  * }}}
  */
 final private[tfrecord] class FeatureListReader(features: FeatureReader, row: RowBuilder) {
-  private[this] val joined = new ByteSink
+  private[this] val joined = new GrowingBuffer(256)
   // Of the step that was looked at last: where its values begin.
   private[this] var values = 0
 
@@ -24,10 +23,9 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
     if (count < 0) return false
     val array = row.position
     val header = UnsafeArrayData.calculateHeaderPortionInBytes(count)
-    row.reserve(header + 8L * count)
+    row.skip(header + 8L * count)
     java.util.Arrays.fill(row.bytes, array, array + header, 0.toByte)
-    Platform.putLong(row.bytes, Platform.BYTE_ARRAY_OFFSET.toLong + array, count)
-    row.advance(header + 8 * count)
+    RawBytes.putLong(row.bytes, array, count)
     var pos = start
     var step = 0
     while (step < count) {
@@ -38,11 +36,8 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
       // Reads into the row, and makes the field refer to this step until the last is read.
       if (from == pos) features.readEmpty(field)
       else if (!features.read(field, bytes, from, pos)) return false
-      Platform.putLong(
-        row.bytes,
-        Platform.BYTE_ARRAY_OFFSET.toLong + array + header + 8L * step,
-        ((inner - array).toLong << 32) | (row.position - inner)
-      )
+      val word = ((inner - array).toLong << 32) | (row.position - inner)
+      RawBytes.putLong(row.bytes, array + header + 8 * step, word)
       step += 1
     }
     row.setVariable(field, array)
@@ -72,11 +67,11 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
             "declare the column as an array of arrays"
         )
       }
-      joined.append(bytes, values, pos - values)
+      joined.put(bytes, values, pos - values)
       step += 1
     }
-    val from = prependHeaders(kind, joined.size - HeaderRoom)
-    features.read(field, joined.bytes, from, joined.size)
+    val from = prependHeaders(kind, joined.position - HeaderRoom)
+    features.read(field, joined.array, from, joined.position)
   }
 
   /** Makes the joined values a Feature, and gives its start. */
@@ -84,11 +79,11 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
     val packed = kind != BytesList && size > 0
     val list = if (packed) 1 + varintSize(size) + size else size
     val start = HeaderRoom - (list - size) - varintSize(list) - 1
-    joined.bytes(start) = kind.toByte
-    val at = writeVarint(joined.bytes, start + 1, list)
+    joined.setByte(start, kind)
+    val at = joined.setVarint(start + 1, list)
     if (packed) {
-      joined.bytes(at) = Field1
-      writeVarint(joined.bytes, at + 1, size)
+      joined.setByte(at, Field1)
+      joined.setVarint(at + 1, size)
     }
     start
   }

@@ -17,11 +17,11 @@ final private[tfrecord] class FeatureListWriter(
     fields: Array[StructField],
     types: Array[FeatureType],
     isNested: Array[Boolean],
-    records: RecordWriter
+    buffer: GrowingBuffer
 ) extends EntryWriter {
   private[this] val kinds = types.map(_.kind)
   private[this] val keys = fields.map(f => FeatureWriter.keyOf(f.name))
-  private[this] val arrays = new ArrayWriter(fields, types, records)
+  private[this] val arrays = new ArrayWriter(fields, types, buffer)
   // The bytes of each step's values, for all lengths come before what they are the length of.
   private[this] var payloads = new Array[Long](16)
 
@@ -43,10 +43,10 @@ final private[tfrecord] class FeatureListWriter(
     }
     if (list > RecordReader.MaxRecordLength) arrays.refuseSize(field, list)
     val key = keys(field)
-    records.reserve(list + key.length + 3 * MaxVarintBytes)
-    records.putTag(Field1, key.length + 1L + varintSize(list) + list)
-    records.put(key)
-    records.putTag(Field2, list)
+    buffer.reserve(list + key.length + 3 * MaxVarintBytes)
+    buffer.putTag(Field1, key.length + 1L + varintSize(list) + list)
+    buffer.put(key)
+    buffer.putTag(Field2, list)
     i = 0
     while (i < count) {
       writeStep(field, steps, i)
@@ -56,10 +56,10 @@ final private[tfrecord] class FeatureListWriter(
 
   private def writeStep(field: Int, steps: ArrayData, i: Int): Unit = {
     val payload = payloads(i)
-    records.putTag(Field1, featureSize(field, payload))
-    records.putTag(kinds(field), listSize(field, payload))
-    if (isPacked(field, payload)) records.putTag(Field1, payload)
-    if (isNested(field)) arrays.write(field, steps.getArray(i), payload)
+    buffer.putTag(Field1, featureSize(field, payload))
+    buffer.putTag(kinds(field), listSize(field, payload))
+    if (isPacked(field, payload)) buffer.putTag(Field1, payload)
+    if (isNested(field)) arrays.write(field, steps.getArray(i))
     else arrays.write(field, steps, i)
   }
 

@@ -4,28 +4,27 @@ import java.nio.charset.StandardCharsets.UTF_8
 
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types.StructField
-import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
 import FeatureType._
 import WireFormat._
 
 /**
- * Encodes a column's value as an entry of the feature map, at the position of a [[RecordWriter]].
+ * Encodes a column's value as an entry of the feature map, at the end of a buffer.
  * [[FeatureReader]] shows the messages.
  *
  * All lengths are known before a byte is written. For a scalar number they differ by the value's
- * size alone, so the entry is a copy of a template with four bytes patched.
+ * size alone, so the entry is a copy of a template, with four bytes patched where the size changes.
  */
 final private[tfrecord] class FeatureWriter(
     fields: Array[StructField],
     types: Array[FeatureType],
-    records: RecordWriter
+    buffer: GrowingBuffer
 ) extends EntryWriter {
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
   private[this] val kinds = types.map(_.kind)
-  private[this] val arrays = new ArrayWriter(fields, types, records)
+  private[this] val arrays = new ArrayWriter(fields, types, buffer)
 
   private[this] val keys = fields.map(f => FeatureWriter.keyOf(f.name))
   private[this] val templates = Array.tabulate(fields.length)(scalarTemplate)
@@ -37,7 +36,7 @@ final private[tfrecord] class FeatureWriter(
       val array = row.getArray(field)
       val payload = arrays.payloadSize(field, array)
       beginEntry(field, payload, payload > 0 && kinds(field) != BytesList)
-      arrays.write(field, array, payload)
+      arrays.write(field, array)
     } else {
       elements(field) match {
         case LongElement => writeInt64(field, row.getLong(field))
@@ -57,45 +56,34 @@ final private[tfrecord] class FeatureWriter(
     }
 
   private def writeInt64(field: Int, value: Long): Unit = {
-    val size = varintSize(value)
-    writeVarint(records.bytes, beginScalar(field, size), value)
+    beginScalar(field, varintSize(value))
+    buffer.putVarint(value)
   }
 
-  private def writeFloat(field: Int, value: Float): Unit =
-    storeInt(records.bytes, beginScalar(field, 4), java.lang.Float.floatToRawIntBits(value))
+  private def writeFloat(field: Int, value: Float): Unit = {
+    beginScalar(field, 4)
+    buffer.putFloat(value)
+  }
 
-  /** Writes all of a scalar number's entry but the value, and gives the value's position. */
-  private def beginScalar(field: Int, size: Int): Int = {
+  /** Writes all of a scalar number's entry but the value, which takes `size` bytes. */
+  private def beginScalar(field: Int, size: Int): Unit = {
     val template = templates(field)
     if (template eq null) {
       beginEntry(field, size, packed = true)
-      val at = records.position
-      records.moveTo(at + size)
-      return at
+    } else {
+      val head = valueStarts(field)
+      // Most values take as many bytes as the one before.
+      if (template(head - 1) != size) {
+        template(1) = (head - 2 + size).toByte
+        template(head - 5) = (4 + size).toByte
+        template(head - 3) = (2 + size).toByte
+        template(head - 1) = size.toByte
+      }
+      buffer.putWords(template, head)
     }
-    records.reserve(template.length + MaxVarintBytes)
-    val bytes = records.bytes
-    val at = records.position
-    // Whole words: what is too much is overwritten by what follows.
-    var i = 0
-    while (i < template.length) {
-      Platform.putLong(
-        bytes,
-        Platform.BYTE_ARRAY_OFFSET.toLong + at + i,
-        Platform.getLong(template, Platform.BYTE_ARRAY_OFFSET.toLong + i)
-      )
-      i += 8
-    }
-    val value = at + valueStarts(field)
-    bytes(at + 1) = (value - at - 2 + size).toByte
-    bytes(value - 5) = (4 + size).toByte
-    bytes(value - 3) = (2 + size).toByte
-    bytes(value - 1) = size.toByte
-    records.moveTo(value + size)
-    value
   }
 
-  /** An entry for a value of no bytes, padded to words; null where a length takes two bytes. */
+  /** An entry for a value of no bytes, padded to words; null where a length could take two bytes. */
   private def scalarTemplate(field: Int): Array[Byte] = {
     val key = keys(field)
     if (key.length + 6 + MaxVarintBytes > 127) return null
@@ -124,8 +112,8 @@ final private[tfrecord] class FeatureWriter(
   }
 
   /**
-   * Writes an entry up to its payload, for which it makes room: the values, each with a tag and
-   * length (bytes), or packed behind one.
+   * Writes an entry up to its payload: the values, each with a tag and length (bytes), or packed
+   * behind one.
    */
   private def beginEntry(field: Int, payload: Long, packed: Boolean): Unit = {
     val key = keys(field)
@@ -134,22 +122,12 @@ final private[tfrecord] class FeatureWriter(
     val list = if (packed) 1 + varintSize(size) + size else size
     val feature = 1 + varintSize(list) + list
     val entry = key.length + 1 + varintSize(feature) + feature
-    records.reserve(payload + key.length + EntryOverhead)
-    val bytes = records.bytes
-    var pos = records.position
-    bytes(pos) = Field1
-    pos = writeVarint(bytes, pos + 1, entry)
-    System.arraycopy(key, 0, bytes, pos, key.length)
-    pos += key.length
-    bytes(pos) = Field2
-    pos = writeVarint(bytes, pos + 1, feature)
-    bytes(pos) = kinds(field).toByte
-    pos = writeVarint(bytes, pos + 1, list)
-    if (packed) {
-      bytes(pos) = Field1
-      pos = writeVarint(bytes, pos + 1, size)
-    }
-    records.moveTo(pos)
+    buffer.reserve(payload + key.length + EntryOverhead)
+    buffer.putTag(Field1, entry)
+    buffer.put(key)
+    buffer.putTag(Field2, feature)
+    buffer.putTag(kinds(field), list)
+    if (packed) buffer.putTag(Field1, size)
   }
 
   // Four tags and four lengths of at most five bytes.

@@ -14,16 +14,15 @@ abstract private[tfrecord] class RecordEncoder(records: RecordWriter) {
    */
   final def write(row: InternalRow): Unit = {
     records.begin()
-    try encode(row)
-    catch {
-      case e: MalformedMessageException =>
-        records.discard()
-        throw e
-    }
+    var isEncoded = false
+    try {
+      encode(row)
+      isEncoded = true
+    } finally if (!isEncoded) records.discard()
     records.end()
   }
 
-  /** Puts the record's bytes at the writer's position. */
+  /** Puts the record's bytes into the writer's buffer. */
   protected def encode(row: InternalRow): Unit
 }
 

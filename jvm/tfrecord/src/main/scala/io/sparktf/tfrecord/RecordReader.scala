@@ -40,7 +40,8 @@ final private[tfrecord] class RecordReader(
   private[this] val checksum = new Checksum
   // The offset in the file of bytes(0).
   private[this] var origin = if (split == null) 0L else split.from
-  private[this] var bytes = new Array[Byte](firstBuffer(size - origin))
+  private[this] var bytes =
+    GrowingBuffer.ensure(GrowingBuffer.start(firstBuffer(size - origin)), 0, head.length + Slack)
   private[this] var pos = 0
   private[this] var limit = 0
   private[this] var until = if (split == null) Long.MaxValue else split.until
@@ -212,7 +213,8 @@ final private[tfrecord] class RecordReader(
 
   /** Makes room for more of the `count` bytes that are to be in the buffer. */
   private def grow(count: Long): Unit = {
-    val enough = math.min(count + Slack + BufferSize, MaxBuffer)
+    val ahead = if (RawBytes.CHECKED) 0 else BufferSize
+    val enough = math.min(count + Slack + ahead, MaxBuffer)
     // Where the file is as long as its header says, at once: no copies on the way. Where that is
     // not known, doubled when full, so never more than twice what the file holds.
     val larger = if (count <= size - origin) enough else math.min(2L * bytes.length, enough)
@@ -300,7 +302,7 @@ private[tfrecord] object RecordReader {
   // No file of a few records needs the large one.
   private def firstBuffer(size: Long): Int =
     if (size < 0) BufferSize
-    else math.min(BufferSize, math.max(SmallestBuffer, size) + Slack).toInt
+    else math.min(BufferSize, math.max(SmallestBuffer, size)).toInt
 
   /** No records, of a file or a split that has none. */
   def none(file: String): RecordReader =

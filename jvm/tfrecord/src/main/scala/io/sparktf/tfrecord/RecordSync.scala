@@ -127,7 +127,8 @@ final private[tfrecord] class RecordSync(open: () => FSDataInputStream, size: Lo
     if (in == null || offset < origin || offset > origin + limit) {
       if (in == null) {
         in = open()
-        bytes = new Array[Byte](math.max(HeaderSize, math.min(LargestRead, size)).toInt + Slack)
+        val room = if (RawBytes.CHECKED) HeadSize else LargestRead
+        bytes = new Array[Byte](math.max(HeaderSize, math.min(room, size)).toInt + Slack)
       }
       in.seek(offset)
       origin = offset

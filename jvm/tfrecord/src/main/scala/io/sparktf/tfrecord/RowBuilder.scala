@@ -18,8 +18,8 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
   private[this] val fixedSize = bitSetSize + 8 * numFields
   private[this] val row = new UnsafeRow(numFields)
 
-  private[this] var buffer = new Array[Byte](fixedSize + 256)
-  private[this] var cursor = fixedSize
+  private[this] val buffer = new GrowingBuffer(fixedSize + 256)
+  buffer.skip(fixedSize)
 
   private[this] val partitionIsVariable =
     partitionSchema.map(f => !UnsafeRow.isFixedLength(f.dataType)).toArray
@@ -29,8 +29,10 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
   private[this] var partitionVariableSize = 0
 
   /** Where the next piece without a fixed length goes, from the row's start. */
-  def position: Int = cursor
-  def bytes: Array[Byte] = buffer
+  def position: Int = buffer.position
+
+  /** The row's bytes, for what is set behind [[skip]]; another array once there is more. */
+  def bytes: Array[Byte] = buffer.array
 
   /** Sets the trailing fields of all rows to come. */
   def setPartitionValues(values: InternalRow): Unit = if (partitionSchema.nonEmpty) {
@@ -42,10 +44,10 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
   def reset(): Unit = {
     var i = 0
     while (i < bitSetSize) {
-      Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET.toLong + i, 0L)
+      RawBytes.putLong(buffer.array, i, 0L)
       i += 8
     }
-    cursor = fixedSize
+    buffer.truncate(fixedSize)
   }
 
   def setNull(field: Int): Unit = {
@@ -54,13 +56,14 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
   }
 
   private def setNullBit(field: Int): Unit = {
-    val at = Platform.BYTE_ARRAY_OFFSET.toLong + ((field >> 6) << 3)
-    Platform.putLong(buffer, at, Platform.getLong(buffer, at) | (1L << (field & 0x3f)))
+    val bytes = buffer.array
+    val at = (field >> 6) << 3
+    RawBytes.putLong(bytes, at, RawBytes.getLong(bytes, at) | (1L << (field & 0x3f)))
   }
 
   /** Sets a field's eight bytes. */
   def setWord(field: Int, word: Long): Unit =
-    Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET.toLong + bitSetSize + 8L * field, word)
+    RawBytes.putLong(buffer.array, bitSetSize + 8 * field, word)
 
   /** Sets a field of `size` bytes, the rest of its word zero. */
   def setSmall(field: Int, value: Long, size: Int): Unit =
@@ -68,36 +71,30 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
 
   /** Sets a binary or string field. */
   def setBytes(field: Int, source: Array[Byte], start: Int, length: Int): Unit = {
-    val from = cursor
-    reserve(length)
-    System.arraycopy(source, start, buffer, from, length)
-    advance(length)
+    val from = buffer.position
+    buffer.put(source, start, length)
     setVariable(field, from)
   }
 
   /** Makes a field refer to the bytes from `start` to the present position, and pads them. */
   def setVariable(field: Int, start: Int): Unit = {
-    setWord(field, (start.toLong << 32) | (cursor - start))
+    setWord(field, (start.toLong << 32) | (buffer.position - start))
     pad()
   }
 
-  /** Makes room for `size` bytes and what pads them. */
-  def reserve(size: Long): Unit =
-    buffer = GrowingBuffer.ensure(buffer, cursor, size + WireFormat.Slack)
+  /** Moves the position over `size` bytes, which are then to be set. */
+  def skip(size: Long): Unit = buffer.skip(size)
 
-  /** Moves the position over `size` bytes that were written behind it. */
-  def advance(size: Int): Unit = cursor += size
+  /** Puts bytes at the position. */
+  def put(source: Array[Byte], start: Int, length: Int): Unit = buffer.put(source, start, length)
 
-  /** Fills the last word with zeros; [[reserve]] left the room. */
-  def pad(): Unit = {
-    Platform.putLong(buffer, Platform.BYTE_ARRAY_OFFSET.toLong + cursor, 0L)
-    cursor = (cursor + 7) & ~7
-  }
+  /** Fills the last word with zeros. */
+  def pad(): Unit = buffer.padToWord()
 
   /** The finished row, valid until the next one is begun. */
   def result(): UnsafeRow = {
     if (partitionValues ne null) appendPartitionValues()
-    row.pointTo(buffer, Platform.BYTE_ARRAY_OFFSET, cursor)
+    row.pointTo(buffer.array, Platform.BYTE_ARRAY_OFFSET, buffer.position)
     row
   }
 
@@ -112,18 +109,10 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
       if (partitionValues.isNullAt(i)) setNullBit(field)
       // A field without a fixed length holds its bytes' offset from the row's start.
       val moves = partitionIsVariable(i) && word != 0L
-      setWord(field, if (moves) word + ((cursor - fixed).toLong << 32) else word)
+      setWord(field, if (moves) word + ((buffer.position - fixed).toLong << 32) else word)
       i += 1
     }
-    reserve(partitionVariableSize)
-    Platform.copyMemory(
-      base,
-      partitionValues.getBaseOffset + fixed,
-      buffer,
-      Platform.BYTE_ARRAY_OFFSET.toLong + cursor,
-      partitionVariableSize
-    )
-    cursor += partitionVariableSize
+    buffer.putMemory(base, partitionValues.getBaseOffset + fixed, partitionVariableSize)
   }
 }
 

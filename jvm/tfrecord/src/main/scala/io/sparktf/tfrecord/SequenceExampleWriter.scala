@@ -26,14 +26,14 @@ final private[tfrecord] class SequenceExampleWriter(
   private[this] val context = new FeatureMapWriter(
     Field1,
     contextFields,
-    new FeatureWriter(schema.fields, types, records),
-    records
+    new FeatureWriter(schema.fields, types, records.buffer),
+    records.buffer
   )
   private[this] val lists = new FeatureMapWriter(
     Field2,
     listFields,
-    new FeatureListWriter(schema.fields, types, isNested, records),
-    records
+    new FeatureListWriter(schema.fields, types, isNested, records.buffer),
+    records.buffer
   )
 
   override protected def encode(row: InternalRow): Unit = {

@@ -2,8 +2,6 @@ package io.sparktf.tfrecord
 
 import java.nio.ByteOrder
 
-import org.apache.spark.unsafe.Platform
-
 /**
  * The parts of protobuf's wire format that tf.Example uses
  * (protobuf.dev/programming-guides/encoding, tensorflow/core/example/{example,feature}.proto).
@@ -34,28 +32,20 @@ private[tfrecord] object WireFormat {
   private val littleEndian = ByteOrder.nativeOrder() == ByteOrder.LITTLE_ENDIAN
 
   def load(bytes: Array[Byte], pos: Int): Long = {
-    val word = Platform.getLong(bytes, Platform.BYTE_ARRAY_OFFSET.toLong + pos)
+    val word = RawBytes.getLong(bytes, pos)
     if (littleEndian) word else java.lang.Long.reverseBytes(word)
   }
 
   def loadInt(bytes: Array[Byte], pos: Int): Int = {
-    val word = Platform.getInt(bytes, Platform.BYTE_ARRAY_OFFSET.toLong + pos)
+    val word = RawBytes.getInt(bytes, pos)
     if (littleEndian) word else java.lang.Integer.reverseBytes(word)
   }
 
   def store(bytes: Array[Byte], pos: Int, word: Long): Unit =
-    Platform.putLong(
-      bytes,
-      Platform.BYTE_ARRAY_OFFSET.toLong + pos,
-      if (littleEndian) word else java.lang.Long.reverseBytes(word)
-    )
+    RawBytes.putLong(bytes, pos, if (littleEndian) word else java.lang.Long.reverseBytes(word))
 
   def storeInt(bytes: Array[Byte], pos: Int, word: Int): Unit =
-    Platform.putInt(
-      bytes,
-      Platform.BYTE_ARRAY_OFFSET.toLong + pos,
-      if (littleEndian) word else java.lang.Integer.reverseBytes(word)
-    )
+    RawBytes.putInt(bytes, pos, if (littleEndian) word else java.lang.Integer.reverseBytes(word))
 
   /** Whether the file's little-endian floats can be copied to memory as they are. */
   def isLittleEndian: Boolean = littleEndian

@@ -114,11 +114,11 @@ class FileFuzzer(spark: SparkSession, folder: File) {
           file.lastModified,
           bytes.length
         ))
-        rows.foreach(row => found += (if (withData) hex(row.getBinary(0)) else ""))
+        rows.foreach(row => found += (if (withData) Shown.hex(row.getBinary(0)) else ""))
         (found.toVector, None)
       } catch {
         case e: CorruptTFRecordException => (found.toVector, Some(e))
-        case e: Throwable => throw new AssertionError(s"seed $seed, $name ${hex(bytes)}", e)
+        case e: Throwable => throw new AssertionError(s"seed $seed, $name ${Shown.hex(bytes)}", e)
       }
     }
 
@@ -129,13 +129,14 @@ class FileFuzzer(spark: SparkSession, folder: File) {
         error: Option[Throwable],
         reference: Reference
     ): Nothing = throw new AssertionError(
-      s"seed $seed, $name ${hex(bytes)}\nexpected $reference\nfound    $found, then $error"
+      s"seed $seed, $name ${Shown.hex(bytes)}\nexpected $reference\nfound    $found, then $error"
     )
 
     private def payload(): Array[Byte] = {
-      val size = random.nextInt(8) match {
-        case 0 => 0
-        case 1 => 5000
+      val size = random.nextInt(60) match {
+        case 0 => random.nextInt(1200 * 1024) // larger than any buffer in the beginning
+        case few if few < 8 => 0
+        case few if few < 15 => 5000
         case _ => random.nextInt(60)
       }
       val bytes = new Array[Byte](size)
@@ -200,7 +201,7 @@ object FileFuzzer {
         headers += 1
         val stored = buffer.getInt(at + 12 + length)
         isDamaged ||= stored != Crc32C.maskedCrc32c(bytes, at + 12, length)
-        if (!isDamaged) whole += hex(bytes.slice(at + 12, at + 12 + length))
+        if (!isDamaged) whole += Shown.hex(bytes.slice(at + 12, at + 12 + length))
         buffer.position(at + 16 + length)
       }
       Reference(whole.toVector, isDamaged, headers, isCut = false)
@@ -222,6 +223,4 @@ object FileFuzzer {
       case _: IOException => (out.toByteArray, false)
     }
   }
-
-  private def hex(bytes: Array[Byte]): String = bytes.map(byte => f"$byte%02x").mkString
 }

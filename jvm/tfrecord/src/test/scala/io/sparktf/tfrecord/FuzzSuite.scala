@@ -24,6 +24,12 @@ class FuzzSuite extends TFRecordSuite {
     }
   }
 
+  for (recordType <- RecordType.all) {
+    test(s"$recordType: protobuf and this reader find the rows in the records of any size") {
+      for (i <- 0 until 250) new WriteFuzzer(seed + i, recordType).run()
+    }
+  }
+
   test("damaged files give the records before the damage and then an error") {
     withTempDir { folder =>
       val fuzzer = new FileFuzzer(spark, folder)

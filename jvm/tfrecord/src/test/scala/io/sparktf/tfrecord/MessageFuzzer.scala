@@ -24,6 +24,8 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
   private val mutator = new WireMutator(random)
   private val isSequence = recordType == RecordType.SequenceExample
   private val caseSensitive = random.nextBoolean()
+  // Some messages are larger than the buffers are in the beginning.
+  private val isLarge = random.nextInt(40) == 0
 
   private val schema: StructType = {
     val some = random.shuffle(names).take(1 + random.nextInt(6))
@@ -44,7 +46,7 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
   /** @throws AssertionError that holds all that is needed to see it again */
   def run(): Unit = {
     val valid = Vector.fill(3)(message())
-    for (i <- 0 until Messages) {
+    for (i <- 0 until (if (isLarge) 8 else Messages)) {
       // Whole ones between, so that what a damaged one leaves behind would show.
       val bytes = if (i % 4 == 3) pick(valid) else mutator.mutate(pick(valid))
       check(bytes)
@@ -130,7 +132,7 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
 
   private def fail(message: Array[Byte], what: String): Nothing = throw new AssertionError(
     s"$recordType, seed $seed, case sensitive $caseSensitive, schema ${schema.toDDL}\n" +
-      s"message ${message.map(byte => f"$byte%02x").mkString}\n$what"
+      s"message ${Shown.hex(message)}\n$what"
   )
 
   private def describe(expected: Expected): String = expected match {
@@ -172,6 +174,7 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
 
   private def feature(dataType: DataType): Array[Byte] = {
     val (element, count) = dataType match {
+      case ArrayType(number: NumericType, _) if isHuge => (number, random.nextInt(100000))
       case ArrayType(element, _) => (element, random.nextInt(5))
       case scalar => (scalar, if (random.nextInt(12) == 0) random.nextInt(3) else 1)
     }
@@ -183,6 +186,8 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
       case _ => int64Kind(packedInts(Seq.fill(count)(int64(element)): _*))
     }
   }
+
+  private def isHuge: Boolean = isLarge && random.nextInt(8) == 0
 
   private def int64(dataType: DataType): Long = dataType match {
     case BooleanType => random.nextInt(2).toLong
@@ -200,7 +205,7 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
   private def text(dataType: DataType): Array[Byte] =
     if (dataType == StringType) pick(names).getBytes(UTF_8)
     else {
-      val bytes = new Array[Byte](random.nextInt(20))
+      val bytes = new Array[Byte](if (isHuge) random.nextInt(1 << 20) else random.nextInt(20))
       random.nextBytes(bytes)
       bytes
     }

@@ -19,11 +19,23 @@ object Shown {
   def show(value: Any): String = value match {
     case null => "null"
     case row: Row => row.toSeq.map(show).mkString("{", ", ", "}")
-    case array: Array[Byte] => array.map(byte => f"$byte%02x").mkString("x'", "", "'")
+    case array: Array[Byte] => "x'" + hex(array) + "'"
     case list: scala.collection.Seq[_] => list.map(show).mkString("[", ", ", "]")
     case text: String => "\"" + text + "\""
     case decimal: BigDecimal => decimal.toPlainString + "m"
     case other => s"${other.getClass.getSimpleName}($other)"
+  }
+
+  /** Quick, for some records have a million bytes. */
+  def hex(bytes: Array[Byte]): String = {
+    val text = new java.lang.StringBuilder(2 * bytes.length)
+    bytes.foreach { byte =>
+      text.append(Character.forDigit(byte >> 4 & 0xf, 16)).append(Character.forDigit(
+        byte & 0xf,
+        16
+      ))
+    }
+    text.toString
   }
 
   def show(rows: Seq[Row]): Vector[String] = rows.map(row => show(row: Any)).toVector

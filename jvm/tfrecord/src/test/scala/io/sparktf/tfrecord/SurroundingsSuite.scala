@@ -14,10 +14,23 @@ class SurroundingsSuite extends TFRecordSuite with BeforeAndAfterAllConfigMap {
 
   private var place: String = _
   private var entrance: String = _
+  private var isChecked = false
 
   override protected def beforeAll(told: ConfigMap): Unit = {
     place = told.getWithDefault("on", "local")
     entrance = told.getWithDefault("by", "tfrecord")
+    isChecked = told.getWithDefault("checked", "false").toBoolean
+  }
+
+  test("whether accesses to memory are checked") {
+    assert(RawBytes.CHECKED == isChecked)
+    if (isChecked) {
+      val bytes = new Array[Byte](11)
+      RawBytes.putLong(bytes, 3, 1)
+      assert(intercept[IndexOutOfBoundsException](RawBytes.putLong(bytes, 4, 1)).getMessage ==
+        "8 bytes at 4 of an array of 11")
+      intercept[IndexOutOfBoundsException](RawBytes.getInt(bytes, -1))
+    }
   }
 
   test("which entrance to the data source reads") {
