@@ -5,7 +5,7 @@ import java.util.Locale
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 import org.apache.hadoop.io.compress.{
-  CompressionCodec, CompressionCodecFactory, DefaultCodec, GzipCodec
+  CompressionCodec, CompressionCodecFactory, DefaultCodec, DeflateCodec, GzipCodec
 }
 import org.apache.hadoop.util.ReflectionUtils
 
@@ -16,6 +16,12 @@ private[tfrecord] object Compression {
   private val BufferSize = 64 * 1024
 
   private val tensorFlowCodecs: Set[Class[_]] = Set(classOf[GzipCodec], classOf[DefaultCodec])
+
+  /** Whether it is Hadoop's gzip, not a class that extends it and is made for some machine. */
+  def isGzip(codec: CompressionCodec): Boolean = codec.getClass == classOf[GzipCodec]
+
+  def isZlib(codec: CompressionCodec): Boolean =
+    codec.getClass == classOf[DefaultCodec] || codec.getClass == classOf[DeflateCodec]
 
   /** Whether TensorFlow's own TFRecordDataset reads what the codec writes. */
   def isReadByTensorFlow(codec: Class[_ <: CompressionCodec]): Boolean = tensorFlowCodecs(codec)
@@ -98,7 +104,24 @@ private[tfrecord] object Compression {
       } else None
     }
 
-  private def isFrameHeader(head: Array[Byte]): Boolean =
+  /**
+   * The codec of a file, which its first bytes tell better than its name: what begins with a frame is
+   * plain, whatever it is called, and gzip and zlib are told from one another.
+   *
+   * @param named the codec that the name's ending stands for
+   */
+  def codecOf(
+      head: Array[Byte],
+      named: Option[CompressionCodec],
+      conf: Configuration
+  ): Option[CompressionCodec] =
+    if (isFrameHeader(head)) None
+    else if (named.forall(codec => isGzip(codec) || isZlib(codec))) {
+      codecByMagic(head, conf).orElse(named)
+    } else named
+
+  /** Whether a file begins with a record's header, the length with its checksum. */
+  def isFrameHeader(head: Array[Byte]): Boolean =
     head.length == RecordReader.HeaderSize && {
       val padded = java.util.Arrays.copyOf(head, head.length + WireFormat.Slack)
       WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))

@@ -35,6 +35,24 @@ class AmbiguousRecordException(message: String) extends SparkException(message, 
   private def writeReplace(): AnyRef = Sent.as(new SparkException(message, null), this)
 }
 
+/**
+ * A file that has fewer bytes than when it was listed. Neither damage nor an `IOException`: no mode
+ * and no `ignoreCorruptFiles` may take what is left for all that there was.
+ */
+class ChangedFileException(message: String) extends SparkException(message, null) {
+
+  private def writeReplace(): AnyRef = Sent.as(new SparkException(message, null), this)
+}
+
+private[tfrecord] object ChangedFileException {
+
+  /** @param size the file's bytes as it was listed */
+  def apply(file: String, size: Long) = new ChangedFileException(
+    s"$file: does not have the $size bytes any more with which it was listed: it was cut, replaced or " +
+      "removed since. Read its folder again (REFRESH TABLE for a table)"
+  )
+}
+
 private[tfrecord] object AmbiguousRecordException {
 
   /** What a split's broken chain of records may be a sign of too, in a file of `size` bytes. */

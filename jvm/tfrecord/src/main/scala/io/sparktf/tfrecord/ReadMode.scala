@@ -12,7 +12,10 @@ private[tfrecord] object ReadMode {
   /** It ends the query. */
   case object FailFast extends ReadMode("FAILFAST")
 
-  /** It is left out; and where its frame is broken, so is all that follows in the file. */
+  /**
+   * It is left out; and where its frame is broken, so is all that follows in the file. (A frame is whole
+   * as long as its length has the right checksum, whatever its data.)
+   */
   case object DropMalformed extends ReadMode("DROPMALFORMED")
 
   /**

@@ -5,14 +5,12 @@ import java.io.{
 }
 
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{
-  FSDataInputStream, FileSystem, FilterFileSystem, Path, RawLocalFileSystem
-}
+import org.apache.hadoop.fs.{FileSystem, FilterFileSystem, Path, RawLocalFileSystem}
 import org.apache.hadoop.io.compress.{BZip2Codec, CompressionCodec, CompressionCodecFactory}
 
 /**
- * A file of records, or a part of it. Under `auto` its codec is chosen by its extension, and where
- * that names none by its first bytes.
+ * A file of records, or a part of it. Under `auto` its codec is chosen by its extension, unless its
+ * first bytes say another.
  *
  * @param size the file's bytes, as it was listed
  */
@@ -22,6 +20,7 @@ final private[tfrecord] class RecordFile(
     conf: Configuration,
     options: TFRecordOptions
 ) {
+  import RecordFile._
 
   def open(): RecordReader = open(0, size)
 
@@ -37,11 +36,13 @@ final private[tfrecord] class RecordFile(
       case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(path))
       case TFRecordOptions.FixedCodec(chosen) => chosen.map(Compression.instance(_, conf))
     }
-    val detect = codec.isEmpty && options.readCodec == TFRecordOptions.AutoCodec
+    val detect = options.readCodec == TFRecordOptions.AutoCodec
     if (length < size && codec.isEmpty) {
       val sync = new RecordSync(() => openStream(), size)
       try {
-        if (!detect || Compression.codecByMagic(sync.head, conf).isEmpty) {
+        // Splits are found by the checksums of lengths, which a writer may have got wrong.
+        val hasSplits = options.verifyChecksum || Compression.isFrameHeader(sync.head)
+        if (hasSplits && (!detect || Compression.codecByMagic(sync.head, conf).isEmpty)) {
           return openPart(sync, start, start + length)
         }
       } finally sync.close()
@@ -52,7 +53,7 @@ final private[tfrecord] class RecordFile(
   private def openWhole(named: Option[CompressionCodec], detect: Boolean): RecordReader =
     closingOnError(openStream()) { in =>
       val head = if (detect) readHead(in) else Array.emptyByteArray
-      named.orElse(if (detect) Compression.codecByMagic(head, conf) else None) match {
+      (if (detect) Compression.codecOf(head, named, conf) else named) match {
         case Some(codec) =>
           val raw = new RawStream(in, size, codec)
           val source =
@@ -89,12 +90,10 @@ final private[tfrecord] class RecordFile(
     }
   }
 
-  private def openStream(): FSDataInputStream =
-    RecordFile.within(path.getFileSystem(conf)).open(path)
+  private def openStream(): ListedBytes =
+    new ListedBytes(within(path.getFileSystem(conf)).open(path), path.toString, size)
 
-  private def closingOnError(in: FSDataInputStream)(
-      make: FSDataInputStream => RecordReader
-  ): RecordReader =
+  private def closingOnError(in: ListedBytes)(make: ListedBytes => RecordReader): RecordReader =
     try make(in)
     catch {
       case e: Throwable =>
@@ -103,8 +102,11 @@ final private[tfrecord] class RecordFile(
     }
 
   private def decompressed(in: InputStream, raw: RawStream, codec: CompressionCodec): InputStream =
-    try codec.createInputStream(in)
-    catch {
+    try {
+      if (Compression.isGzip(codec)) new InflatedStream(in, isGzip = true)
+      else if (Compression.isZlib(codec)) new InflatedStream(in, isGzip = false)
+      else codec.createInputStream(in)
+    } catch {
       case _: IOException | _: RuntimeException if raw.failure != null => throw raw.failure
       // A codec that has read nothing yet may lack its native library, which is no damage.
       case e @ (_: IOException | _: RuntimeException | _: InternalError) if raw.isStarted =>
@@ -197,7 +199,7 @@ final private[tfrecord] class RawStream(in: InputStream, size: Long, codec: Comp
     started = true
     try read
     catch {
-      case e @ (_: IOException | _: RuntimeException) =>
+      case e @ (_: IOException | _: RuntimeException | _: ChangedFileException) =>
         thrown = e
         throw e
     }

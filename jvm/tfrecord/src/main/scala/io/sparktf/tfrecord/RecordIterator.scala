@@ -87,18 +87,28 @@ final private[tfrecord] class LenientIterator(
 ) extends RecordIterator(records) {
   private[this] var current: InternalRow = _
   private[this] var isBroken = false
+  private[this] var hasWarned = false
 
   override protected def row(): InternalRow = current
 
   override protected def advance(): Boolean = {
     current = null
-    while ((current eq null) && !isBroken && nextRecord()) decode()
+    while ((current eq null) && !isBroken && nextRecord()) {}
     current ne null
   }
 
+  /** Decodes the next record, if there is one, or leaves it out. */
   private def nextRecord(): Boolean =
-    try records.next()
-    catch {
+    try {
+      val found = records.next()
+      if (found) decode()
+      found
+    } catch {
+      case e: CorruptTFRecordException if records.canGoOn =>
+        if (!hasWarned) LenientIterator.log.warn(s"Records are left out: ${e.getMessage}")
+        hasWarned = true
+        if (report) reportRecord()
+        true
       // Behind a broken frame nothing tells where the next one begins.
       case e: CorruptTFRecordException =>
         LenientIterator.log.warn(s"The rest of the file is left out: ${e.getMessage}")

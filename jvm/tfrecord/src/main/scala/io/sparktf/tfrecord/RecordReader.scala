@@ -2,8 +2,6 @@ package io.sparktf.tfrecord
 
 import java.io.{ByteArrayInputStream, Closeable, EOFException, InputStream, IOException}
 
-import org.apache.hadoop.fs.Seekable
-
 import WireFormat.Slack
 
 /**
@@ -21,8 +19,7 @@ import WireFormat.Slack
  * @param head bytes that were already taken from it
  * @param file the file's name, for messages
  * @param size how many bytes there are, or -1 if unknown (compressed): lets [[skip]] seek
- * @param verify whether the data's checksums are compared; a length's always is, for no frame
- *   after a wrong length could be trusted
+ * @param verify whether checksums are compared, those of the data and those of the lengths
  * @param raw what `in` decompresses, or null
  * @param split the part of the file to read, at whose start `in` stands, or null for all of it
  */
@@ -49,6 +46,7 @@ final private[tfrecord] class RecordReader(
   private[this] var recordOffset = 0L
   private[this] var dataStart = 0
   private[this] var dataLength = 0
+  private[this] var isDataDamaged = false
 
   System.arraycopy(head, 0, bytes, 0, head.length)
   limit = head.length
@@ -60,8 +58,16 @@ final private[tfrecord] class RecordReader(
   /** Where the record's header begins, in bytes from the start of the uncompressed stream. */
   def offset: Long = recordOffset
 
+  /**
+   * Whether the last [[CorruptTFRecordException]] of [[next]] was about a record's data alone. The
+   * frame is whole then, its length has a checksum of its own: the data is that of the present
+   * record, and [[next]] goes on behind it.
+   */
+  def canGoOn: Boolean = isDataDamaged
+
   /** Moves to the next record; false at the end of the stream or the split. */
   def next(): Boolean = {
+    isDataDamaged = false
     if (origin + pos >= until) return endSplit(() => next())
     if (!readHeader()) return false
     if (limit - pos < dataLength + FooterSize && !fill(dataLength.toLong + FooterSize)) {
@@ -72,8 +78,10 @@ final private[tfrecord] class RecordReader(
       val computed = checksum.of(bytes, pos, dataLength)
       val stored = WireFormat.loadInt(bytes, pos + dataLength)
       if (computed != stored) {
+        isDataDamaged = true
+        pos += dataLength + FooterSize
         corrupt(s"the data's checksum is ${hex(stored)}, but its $dataLength bytes have " +
-          s"${hex(computed)}")
+          hex(computed) + splitHint)
       }
     }
     pos += dataLength + FooterSize
@@ -173,16 +181,16 @@ final private[tfrecord] class RecordReader(
     if (limit - pos < HeaderSize && !fill(HeaderSize)) {
       if (limit == pos) return false
       recordOffset = origin + pos
-      corrupt(s"the file ends in a record's header, after ${limit - pos} of its $HeaderSize bytes")
+      corrupt(s"the file ends in a record's header, after ${limit - pos} of its $HeaderSize bytes" +
+        otherFileHint)
     }
     recordOffset = origin + pos
     val length = WireFormat.load(bytes, pos)
     val stored = WireFormat.loadInt(bytes, pos + 8)
     val computed = checksum.ofLength(length)
-    if (stored != computed) {
+    if (verify && stored != computed) {
       corrupt(s"the length's checksum is ${hex(stored)}, but the length has ${hex(computed)}; " +
-        "the file is damaged or no TFRecord file" +
-        (if (isPart) AmbiguousRecordException.hint(size) else ""))
+        s"the file is damaged or no TFRecord file$otherFileHint$splitHint")
     }
     if (length < 0 || length > MaxRecordLength) {
       corrupt(s"a record of ${java.lang.Long.toUnsignedString(length)} bytes; " +
@@ -255,7 +263,7 @@ final private[tfrecord] class RecordReader(
 
   private def seekTo(target: Long): Unit = {
     if (target > size) truncated(size - (origin + pos))
-    in.asInstanceOf[Seekable].seek(target)
+    in.asInstanceOf[ListedBytes].seek(target)
     origin = target
     pos = 0
     limit = 0
@@ -281,8 +289,16 @@ final private[tfrecord] class RecordReader(
   private def corrupt(what: String): Nothing =
     throw new CorruptTFRecordException(s"$file: at offset $recordOffset: $what")
 
-  /** Whether the first record was not where the file begins. */
-  private def isPart: Boolean = split != null && split.from > 0
+  /** Where the first record was not found where the file begins, it may be none. */
+  private def splitHint: String =
+    if (split != null && split.from > 0) AmbiguousRecordException.hint(size) else ""
+
+  /** What does not begin with a record may be another file, which lies beside those of records. */
+  private def otherFileHint: String =
+    if (recordOffset > 0) ""
+    else
+      ". What only lies beside the records is left out by the option pathGlobFilter, for example " +
+        "pathGlobFilter=*.tfrecord*"
 
   private def hex(checksum: Int): String = f"0x$checksum%08x"
 }

@@ -4,8 +4,6 @@ import java.io.Closeable
 
 import scala.collection.mutable
 
-import org.apache.hadoop.fs.FSDataInputStream
-
 import RecordReader.{FooterSize, HeaderSize, MaxRecordLength}
 import WireFormat.Slack
 
@@ -28,12 +26,12 @@ import WireFormat.Slack
  * @param open opens the file; the stream is closed by [[close]]
  * @param size the file's bytes, as it was listed: the same for all of its splits
  */
-final private[tfrecord] class RecordSync(open: () => FSDataInputStream, size: Long)
+final private[tfrecord] class RecordSync(open: () => ListedBytes, size: Long)
   extends Closeable {
   import RecordSync._
 
   private[this] val checksum = new Checksum
-  private[this] var in: FSDataInputStream = _
+  private[this] var in: ListedBytes = _
   private[this] var bytes: Array[Byte] = _
   // The offset in the file of bytes(0), and how many bytes there are.
   private[this] var origin = 0L

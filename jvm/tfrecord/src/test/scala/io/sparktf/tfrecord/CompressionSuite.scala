@@ -195,7 +195,9 @@ class CompressionSuite extends TFRecordSuite {
       "data.tfrecord" -> gzip _,
       "data" -> gzip _,
       "data.tfrecord" -> zlib _,
-      "data" -> zlib _
+      "data" -> zlib _,
+      "zlib.tfrecord.gz" -> zlib _,
+      "gzip.tfrecord.deflate" -> gzip _
     )
   ) {
     for (content <- Seq("100 records" -> messages, "no record" -> Vector.empty[Example])) {
@@ -208,6 +210,18 @@ class CompressionSuite extends TFRecordSuite {
           assertRows(found, rows.collect().take(content._2.size).toSeq: _*)
           assert(found.count() == content._2.size)
         }
+      }
+    }
+  }
+
+  test("plain bytes are plain, whatever a file's name says") {
+    withTempDir { folder =>
+      val records = framed(messages.map(_.toByteArray))
+      for (ending <- Seq("gz", "deflate", "bz2", "snappy", "zst")) {
+        val file = writeFile(new File(folder, s"$ending/data.tfrecord.$ending"), records)
+        assertRows(read(file, "n BIGINT, s STRING"), rows.collect().toSeq: _*)
+        assert(read(file, "n BIGINT").count() == 100)
+        assert(infer(file).columns.toSeq == Seq("n", "s"))
       }
     }
   }

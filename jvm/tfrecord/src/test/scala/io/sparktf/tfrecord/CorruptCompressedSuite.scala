@@ -1,6 +1,7 @@
 package io.sparktf.tfrecord
 
 import java.io.File
+import java.util.zip.CRC32
 
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream
 import org.apache.spark.sql.Row
@@ -125,6 +126,61 @@ class CorruptCompressedSuite extends TFRecordSuite {
       assert(read(file, schema).collect().length == 500 * rows.size)
       assert(read(file, schema).count() == 500 * rows.size)
     }
+  }
+
+  test("gzip members without bytes among others, and zeros behind the last, are no end") {
+    val empty = gzip(Array.emptyByteArray)
+    val Vector(first, second) =
+      Vector(records.take(2), records.drop(2)).map(some => gzip(framed(some)))
+    val zeros = new Array[Byte](70000)
+    withTempDir { folder =>
+      val forms = Seq(
+        Seq(first, empty, second),
+        Seq(empty, first, second, empty),
+        Seq(first, second, zeros),
+        Seq(first, second, zeros.take(1))
+      )
+      for ((parts, i) <- forms.zipWithIndex) {
+        val file = writeFile(new File(folder, s"$i/data.tfrecord.gz"), Wire.concat(parts: _*))
+        assertRows(read(file, schema), rows: _*)
+        assert(read(file, schema).count() == rows.size)
+      }
+    }
+    fails("data.tfrecord.gz", Wire.concat(first, zeros, second))
+    fails("data.tfrecord.gz", Wire.concat(first, zeros, Array[Byte](1)))
+    fails("data.tfrecord.gz", Wire.concat(zeros.take(9), first))
+  }
+
+  test("zlib streams behind one another are one file, and zeros behind them are damage") {
+    val Vector(first, second) =
+      Vector(records.take(2), records.drop(2)).map(some => zlib(framed(some)))
+    withTempDir { folder =>
+      val bytes = Wire.concat(first, zlib(Array.emptyByteArray), second)
+      val file = writeFile(new File(folder, "data.tfrecord.deflate"), bytes)
+      assertRows(read(file, schema), rows: _*)
+      assert(read(file, schema).count() == rows.size)
+    }
+    fails("data.tfrecord.deflate", Wire.concat(first, second, new Array[Byte](1)))
+  }
+
+  test("gzip headers with all that they may hold, and with a wrong checksum") {
+    // Flags: header checksum, extra field, name, comment.
+    val head = Wire.concat(
+      Array[Byte](0x1f, 0x8b.toByte, 8, 0x1e, 1, 2, 3, 4, 0, 3),
+      Array[Byte](5, 0) ++ "extra".getBytes,
+      "name".getBytes :+ 0.toByte,
+      "a comment".getBytes :+ 0.toByte
+    )
+    val crc = new CRC32
+    crc.update(head)
+    val sum = Array(crc.getValue.toByte, (crc.getValue >> 8).toByte)
+    val body = gzip(framed(records)).drop(10)
+    withTempDir { folder =>
+      val file = writeFile(new File(folder, "data.tfrecord.gz"), Wire.concat(head, sum, body))
+      assertRows(read(file, schema), rows: _*)
+    }
+    fails("data.tfrecord.gz", Wire.concat(head, sum.reverse, body))
+    fails("data.tfrecord.gz", head.dropRight(3))
   }
 
   test("a damaged header of a later gzip member is an error, not the end of the file") {

@@ -1,6 +1,7 @@
 package io.sparktf.tfrecord
 
 import java.io.File
+import java.nio.file.Files
 
 import org.apache.spark.sql.{DataFrame, Row}
 
@@ -129,9 +130,12 @@ class ModesSuite extends TFRecordSuite {
   private val damages: Seq[(String, Array[Byte] => Array[Byte])] = Seq(
     "length" -> (frame => frame.updated(1, (frame(1) ^ 1).toByte)),
     "length's checksum" -> (frame => frame.updated(9, (frame(9) ^ 64).toByte)),
+    "cut in its header" -> (frame => frame.take(7))
+  )
+
+  private val damagesOfData: Seq[(String, Array[Byte] => Array[Byte])] = Seq(
     "data" -> (frame => frame.updated(15, (frame(15) ^ 8).toByte)),
-    "data's checksum" -> (frame => frame.updated(frame.length - 1, (frame.last ^ 1).toByte)),
-    "cut" -> (frame => frame.dropRight(7))
+    "data's checksum" -> (frame => frame.updated(frame.length - 1, (frame.last ^ 1).toByte))
   )
 
   damages.foreach { case (name, change) =>
@@ -147,6 +151,33 @@ class ModesSuite extends TFRecordSuite {
         assert(reported.count() == 2)
         assertRows(reported.select("n"), Row(1L), Row(null))
       }
+    }
+  }
+
+  damagesOfData.foreach { case (name, change) =>
+    test(s"where a frame is whole but its $name damaged, that record alone is lost") {
+      withTempDir { folder =>
+        val (data, _) = damaged(folder, change)
+        assertFails("data.tfrecord", good(0).length + 16)(read(data, schema).collect())
+        val dropped = read(data, schema, dropping)
+        assertRows(dropped, goodRows(0), goodRows(2))
+        assert(dropped.count() == 2)
+        val bytes = change(framed(Seq(good(1)))).drop(12).dropRight(4)
+        val reported = read(data, withCorrupt, permissive)
+        assertRows(reported, whole(goodRows(0)), corrupt(bytes), whole(goodRows(2)))
+        assert(reported.count() == 3)
+        val packed = writeFile(new File(folder, "packed.gz"), gzip(Files.readAllBytes(data.toPath)))
+        assertRows(read(packed, schema, dropping), goodRows(0), goodRows(2))
+      }
+    }
+  }
+
+  test("where a frame is cut, what follows it in its place is lost with it") {
+    withTempDir { folder =>
+      val (data, _) = damaged(folder, frame => frame.dropRight(7))
+      assertRows(read(data, schema, dropping), goodRows(0))
+      val reported = read(data, withCorrupt, permissive)
+      assert(shown(reported.select("n")) == Vector("{Long(1)}", "{null}", "{null}"))
     }
   }
 

@@ -247,4 +247,16 @@ class SplitNestedSuite extends TFRecordSuite with Splits {
       assert(MemoryFileSystem.bytesRead.get < 100L * bytes.length)
     }
   }
+
+  test("a wrong checksum of what was only taken for a record says so") {
+    val random = new Random(seed)
+    val frames = Vector.fill(300)(framed(Seq(content(random, 10000))))
+    val inner = frames.map(frame => frame.updated(frame.length - 1, (frame.last ^ 1).toByte))
+    val bytes = framed(plain(random, 10, 10000) :+ Wire.concat(inner: _*))
+    withFile(bytes) { file =>
+      val error = intercept[CorruptTFRecordException](readSplit(file, 1000000, 2000000))
+      assert(error.getMessage.contains("read the file in one piece"))
+      assert(readSplit(file, 0, bytes.length).size == 11)
+    }
+  }
 }

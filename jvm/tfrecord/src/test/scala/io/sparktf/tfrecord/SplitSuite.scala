@@ -145,9 +145,38 @@ class SplitSuite extends TFRecordSuite with Splits {
         val counts = every(step, size).zip(every(step, size).tail)
           .map { case (start, end) => Try(readSplit(file, start, end, size = Some(size)).size) }
         val errors = counts.collect { case Failure(e) => e }
-        assert(errors.forall(_.isInstanceOf[java.io.IOException]))
-        // A file that ends between records for as many bytes as were listed may have grown.
-        if (errors.isEmpty) assert(size < 500 && size % 25 == 0 && counts.map(_.get).sum == 20)
+        if (size > 500) {
+          assert(errors.nonEmpty && errors.forall(_.isInstanceOf[ChangedFileException]))
+        } else if (size % 25 == 0) {
+          assert(errors.isEmpty && counts.map(_.get).sum == size / 25)
+        } else {
+          assert(errors.nonEmpty && errors.forall(_.isInstanceOf[CorruptTFRecordException]))
+        }
+      }
+    }
+  }
+
+  test("lengths whose checksums are wrong are taken on request, in splits too") {
+    val whole = framed(Vector.tabulate(20)(i => s"some data $i".getBytes))
+    val records = recordsOf(whole)
+    val lengthChecksum = 8
+    def wrong(of: Seq[Splits.Record]): Array[Byte] = of.foldLeft(whole) { (bytes, record) =>
+      val at = record.offset.toInt + lengthChecksum
+      bytes.updated(at, (bytes(at) ^ 1).toByte)
+    }
+    for (step <- Seq(30L, 100L, 250L)) {
+      // As a writer makes them that computes them wrongly.
+      withFile(wrong(records)) { file =>
+        val edges = every(step, whole.length)
+        assert(assertSplitsOrError(file, records, edges, lenient).isEmpty)
+        assert(assertSplitsOrError(file, records, edges, lenient, skipping = true).isEmpty)
+        assert(readSplits(file, edges).exists(_.isFailure))
+      }
+      for (one <- records) withFile(wrong(Seq(one))) { file =>
+        val edges = every(step, whole.length)
+        assertSplitsOrError(file, records, edges, lenient)
+        assertSplitsOrError(file, records, edges, lenient, skipping = true)
+        assert(readSplit(file, 0, whole.length, lenient) == records)
       }
     }
   }
