@@ -14,7 +14,7 @@ import org.tensorflow.internal.c_api.global.tensorflow._
  *
  * Arrays within arrays are the input's dimensions; a column with more or fewer of them is taken in
  * row-major order if its number of elements is that of the input's shape. All rows of one tensor
- * have the same shape.
+ * have the same shape, which is the row's own: no other row has a say in it.
  *
  * @param name of the column, for messages
  * @throws IllegalArgumentException if such a column cannot be the input
@@ -64,7 +64,9 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
       measured(0) = n
     } else if (column.depth > 0) {
       current = if (column.isVector) ColumnLayout.vector(from, ordinal) else from.getArray(ordinal)
+      java.util.Arrays.fill(measured, InputColumn.Unknown)
       measure(current, 0)
+      measureNone()
     }
     if (known != null && java.util.Arrays.equals(known, measured)) true
     else {
@@ -78,21 +80,30 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
 
   private def measure(array: ArrayData, level: Int): Unit = {
     val n = array.numElements()
-    measured(level) = n
+    if (measured(level) == InputColumn.Unknown) measured(level) = n
+    else if (measured(level) != n) {
+      throw failure(
+        s"a row is ragged: inside it are arrays of ${measured(level)} and of $n elements side by " +
+          "side, which no tensor can hold: pad them to one length"
+      )
+    }
     if (level < column.depth - 1) {
       var i = 0
       while (i < n) {
         if (array.isNullAt(i)) throw nullElement()
-        val before = if (i == 0) -1 else measured(level + 1)
         measure(array.getArray(i), level + 1)
-        if (before >= 0 && measured(level + 1) != before) {
-          throw failure(
-            s"the arrays of one row have $before and ${measured(level + 1)} elements: a tensor's " +
-              "rows are of one length"
-          )
-        }
         i += 1
       }
+    }
+  }
+
+  /** The lengths of arrays that are not there, as in `[]`: the input's where it fixes them, else 0. */
+  private def measureNone(): Unit = {
+    var i = column.depth - 1
+    while (i > 0 && measured(i) == InputColumn.Unknown) {
+      val isFixed = expected != null && expected.length == column.depth && expected(i) >= 0
+      measured(i) = if (isFixed) expected(i).toInt else 0
+      i -= 1
     }
   }
 
@@ -264,4 +275,10 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
 
   private def failure(what: String) =
     new IllegalArgumentException(s"column '$name' for the model's input $spec: $what")
+}
+
+private object InputColumn {
+
+  /** The length of arrays of which a row has had none yet. */
+  val Unknown: Int = -1
 }
