@@ -226,6 +226,23 @@ class TransformSuite extends ScoringSuite {
       Seq(Seq(1, 1, 3), Seq(0, 0, 3), Seq(1, 0, 3)))
   }
 
+  test("equal results are equal bytes: groups, distinct rows and sets") {
+    val model = SavedModel.load(Models.path("echo"), "int32")
+    val session = spark
+    import session.implicits._
+    // One length after the other, by turns.
+    val given = (0 until 42).map(i => if (i % 2 == 0) Seq(i, 1, 2, i) else Seq(1, 2, i % 3))
+    val expected = given.groupBy(identity).map { case (row, all) => row -> all.length.toLong }
+    val df = given.toDF("x").coalesce(1)
+    val scored = model.transform(df, outputs = Map("y" -> model.outputs.head.name)).select("y")
+    val groups = scored.groupBy("y").count().collect()
+    assert(groups.map(row => row.getSeq[Int](0).toSeq -> row.getLong(1)).toMap == expected)
+    assert(groups.length == expected.size)
+    assert(scored.distinct().count() == expected.size)
+    val sets = scored.selectExpr("count(DISTINCT y)", "size(collect_set(y))").head()
+    assert(sets.getLong(0) == expected.size && sets.getInt(1) == expected.size)
+  }
+
   test("null elements") {
     assert(refusal("free", "array(1f, null)").contains("an array has a null element"))
     assert(refusal("fixed", "array(array(1f, 2f, 3f), null)").contains("has a null element"))
