@@ -87,7 +87,10 @@ private[savedmodel] class ScoredRows(
   private var places = new Array[Int](1024)
   private var count = 0
   private var next_ = 0
+  // A row that did not fit that batch, and its arguments: they are not computed again, as another
+  // call of rand() would give another number. Both stay as they are until the next row is asked for.
   private var pending: InternalRow = _
+  private var pendingTaken: InternalRow = _
 
   /** Called after each batch. */
   protected def ran(rows: Int, nanoseconds: Long): Unit = ()
@@ -108,9 +111,10 @@ private[savedmodel] class ScoredRows(
     if (pending == null && !rows.hasNext) return false
     var full = false
     while (!full && (pending != null || rows.hasNext)) {
-      val row = if (pending != null) pending else rows.next()
+      val isNew = pending == null
+      val row = if (isNew) rows.next() else pending
+      val taken = if (!isNew) pendingTaken else if (computed == null) row else computed(row)
       pending = null
-      val taken = if (computed == null) row else computed(row)
       if (mayBeNull && hasNull(taken)) remember(row, -1)
       else {
         val place = batch.size
@@ -118,7 +122,8 @@ private[savedmodel] class ScoredRows(
           remember(row, place)
           full = batch.isFull
         } else {
-          pending = row // the child's row stays what it is until its next one is asked for
+          pending = row
+          pendingTaken = taken
           full = true
         }
       }

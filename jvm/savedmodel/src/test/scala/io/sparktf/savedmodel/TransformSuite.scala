@@ -243,6 +243,16 @@ class TransformSuite extends ScoringSuite {
     assert(sets.getLong(0) == expected.size && sets.getInt(1) == expected.size)
   }
 
+  test("what is not deterministic is computed once for each row") {
+    val df = spark.range(0, 60, 1, 1).selectExpr("id", "sequence(0, int(id % 3)) AS x")
+    val numbered = SavedModel.load(Models.path("numbered"))
+    spark.udf.register("numbered", numbered.udf)
+    for (n <- Seq("monotonically_increasing_id()", "id")) {
+      val found = df.selectExpr("id", s"numbered($n, x) AS y").collect()
+      assert(found.map(_.getLong(1)).toSeq == (0L until 60L))
+    }
+  }
+
   test("null elements") {
     assert(refusal("free", "array(1f, null)").contains("an array has a null element"))
     assert(refusal("fixed", "array(array(1f, 2f, 3f), null)").contains("has a null element"))
