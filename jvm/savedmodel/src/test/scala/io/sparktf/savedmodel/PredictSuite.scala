@@ -100,6 +100,29 @@ class PredictSuite extends ScoringSuite {
     assert(failure(echo("float32_scalar", "1")).contains("it is string, and has to hold numbers"))
   }
 
+  test("strings that are no text are errors, by all ways") {
+    val bytes = Array(0x61, 0xff, 0x62).map(_.toByte)
+    val truncated = "grüße".getBytes("UTF-8").take(3)
+    val rdd = spark.sparkContext.parallelize(Seq(bytes), 1)
+    val scalar = SavedModel.load(Models.path("ranks"), "string_0")
+    val array = SavedModel.load(Models.path("ranks"), "string_2")
+    val failures = Seq(
+      failure(scalar.predictAs[String](Array(bytes))),
+      failure(scalar.predictAs[String](Array(truncated))),
+      failure(array.predictAs[Array[Array[String]]](Array(Seq(Seq(bytes))))),
+      failure(rdd.mapPartitions(scalar.scorer[Array[Byte], String]()).collect()),
+      failure(scalar.transform(column("unhex('61FF62')")).collect()),
+      failure(array.transform(column("array(array(unhex('C3')))")).collect())
+    )
+    failures.foreach { message =>
+      assert(message.contains("the model's output y: string[?"))
+      assert(message.contains("has bytes that are not UTF-8"))
+      assert(message.contains("tf.io.encode_base64"))
+    }
+    assert(scalar.predictAs[String](Array("grüße\u0000", "\ud83d\ude00")).toSeq ==
+      Seq("grüße\u0000", "\ud83d\ude00"))
+  }
+
   test("several inputs and outputs") {
     val model = SavedModel.load(Models.path("several"))
     assert(model.inputs.map(_.name) == Seq("counts", "label", "weight"))
