@@ -87,7 +87,7 @@ def _save_echo(path):
 
 
 def _save_ranks(path):
-    """A signature for each dtype and number of free dimensions, <dtype>_<rank>, and some of fixed."""
+    """A signature for each dtype and number of free dimensions, and two with fixed ones."""
     shapes = {str(rank): [None] * (rank + 1) for rank in range(5)}
     shapes |= {"2x3": [None, 2, 3], "last3": [None, None, None, 3]}
     signatures = {}

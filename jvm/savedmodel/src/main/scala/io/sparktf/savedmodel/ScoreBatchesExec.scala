@@ -1,5 +1,6 @@
 package io.sparktf.savedmodel
 
+import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions._
@@ -78,7 +79,11 @@ private[savedmodel] class ScoredRows(
 
   private val mayBeNull = arguments.exists(_.nullable)
 
-  private lazy val batch: Batch = scoring.batch(arguments.map(a => (shown(a), a.dataType)))
+  // From the beginning on, not from the first row on: what asks for rows in a thread of its own (see
+  // Batch.close) then ends that thread before, as the last listener comes first.
+  private val open = new OpenBatch(TaskContext.get())
+  private lazy val batch: Batch =
+    open.begin(scoring.batch(arguments.map(a => (shown(a), a.dataType))))
 
   private val results = new ResultRows(scoring, batch, kept, result)
 
@@ -95,7 +100,10 @@ private[savedmodel] class ScoredRows(
   /** Called after each batch. */
   protected def ran(rows: Int, nanoseconds: Long): Unit = ()
 
-  override def hasNext: Boolean = next_ < count || fill()
+  override def hasNext: Boolean = next_ < count || fill() || {
+    open.close() // not at the end of the task, which may have many partitions
+    false
+  }
 
   override def next(): InternalRow = {
     if (!hasNext) throw new NoSuchElementException

@@ -123,6 +123,23 @@ class PredictSuite extends ScoringSuite {
       Seq("grüße\u0000", "\ud83d\ude00"))
   }
 
+  test("empty sequences beside others, and sequences beside arrays") {
+    val model = SavedModel.load(Models.path("ranks"), "float32_1")
+    val given = Seq[Any](Nil, Seq(1f, 2f), Nil, Array(3f), Vector.empty[Float])
+    val expected = Seq(Nil, Seq(1f, 2f), Nil, Seq(3f), Nil)
+    def sequences(scored: Array[Array[Float]]) = scored.toSeq.map(_.toSeq)
+    assert(sequences(model.predictAs[Array[Float]](given.toArray)) == expected)
+    assert(sequences(model.predictAs[Array[Float]](given.reverse.toArray)) == expected.reverse)
+    val nested = SavedModel.load(Models.path("ranks"), "string_2")
+    assert(
+      nested.predictAs[Array[Array[String]]](Array(Nil, Seq(Nil), Seq(Seq("a"))))
+        .toSeq.map(_.toSeq.map(_.toSeq)) == Seq(Nil, Seq(Nil), Seq(Seq("a")))
+    )
+    val mixed = failure(model.predictAs[Array[Float]](Array(Seq[Any](1, 2.5))))
+    assert(mixed.contains("column 'x' for the model's input x: float32[?, ?]"))
+    assert(mixed.contains("a row's values are of several types"))
+  }
+
   test("several inputs and outputs") {
     val model = SavedModel.load(Models.path("several"))
     assert(model.inputs.map(_.name) == Seq("counts", "label", "weight"))

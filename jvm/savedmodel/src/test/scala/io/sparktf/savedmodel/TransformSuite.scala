@@ -222,6 +222,7 @@ class TransformSuite extends ScoringSuite {
     assert(lengths("unknown", three, none) == Seq(Seq(1, 3), Seq(0, 0)))
     val full = s"array($three)"
     assert(lengths("last3", deep) == Seq(Seq(0, 0, 3)))
+    assert(lengths("last3", "array(array())") == Seq(Seq(1, 0, 3)))
     assert(lengths("last3", full, deep, s"array($none)") ==
       Seq(Seq(1, 1, 3), Seq(0, 0, 3), Seq(1, 0, 3)))
   }
