@@ -123,6 +123,24 @@ class PredictSuite extends ScoringSuite {
       Seq("grüße\u0000", "\ud83d\ude00"))
   }
 
+  test("decimals of the JVM where whole numbers go in") {
+    val largest = new java.math.BigDecimal("18446744073709551615")
+    assert(echo("uint64_scalar", largest) == largest)
+    assert(echo("uint64_scalar", BigDecimal(7)) == new java.math.BigDecimal(7))
+    assert(echo("int64_scalar", BigDecimal(-7)) == -7L)
+    assert(echo("int8_scalar", new java.math.BigDecimal("7.00")) == 7.toByte)
+    assert(echo("uint64", Seq(BigDecimal(7), BigDecimal(8))).asInstanceOf[Array[_]].toSeq ==
+      Seq(7, 8).map(new java.math.BigDecimal(_)))
+    assert(failure(echo("uint64_scalar", BigDecimal(1.5))).contains("1.5 is no whole number"))
+    assert(failure(echo("int32_scalar", BigDecimal(1.5))).contains("1.5 is no whole number"))
+    assert(failure(echo("uint64_scalar", BigDecimal(-1))).contains("-1 does not fit uint64"))
+    assert(failure(echo("uint64_scalar", BigDecimal(largest) + 1)).contains("does not fit uint64"))
+    assert(failure(echo("int8_scalar", BigDecimal(128))).contains("128 does not fit int8"))
+    assert(failure(echo("int64_scalar", BigDecimal(1e300))).contains("does not fit"))
+    val model = SavedModel.load(Models.path("echo"), "int64_scalar")
+    assert(model.transform(column("cast(-7 AS DECIMAL(38,6))")).head().getLong(1) == -7L)
+  }
+
   test("empty sequences beside others, and sequences beside arrays") {
     val model = SavedModel.load(Models.path("ranks"), "float32_1")
     val given = Seq[Any](Nil, Seq(1f, 2f), Nil, Array(3f), Vector.empty[Float])
