@@ -134,6 +134,25 @@ class SqlSuite extends ScoringSuite {
     )
   }
 
+  test("of two functions of the same model, it is evaluated once") {
+    ready
+    val t = spark.table("t")
+    val (one, other) =
+      (SavedModel.load(Models.path("linear")), SavedModel.load(Models.path("linear")))
+    assert(one == other && one.hashCode == other.hashCode)
+    assert(one.inputs == other.inputs && one.signature.hashCode == other.signature.hashCode)
+    assert(one != one.withSignature("serve"))
+    val both = t.select(one.udf(t("features")).as("a"), other.udf(t("features")).as("b"))
+    assert(batched(both) == 1)
+    val cached = one.transform(t).cache()
+    try {
+      cached.count()
+      val again = other.transform(t)
+      assert(again.queryExecution.withCachedData.toString.contains("InMemoryRelation"))
+      assertClose(scores(again.orderBy("id").collect(), at = 2), expected)
+    } finally cached.unpersist()
+  }
+
   test("of constants and nulls") {
     assertClose(scores(sql("SELECT tfpredict(array(1, 2))").collect()), expected.take(1))
     assert(sql("SELECT tfpredict(NULL)").head().isNullAt(0))
