@@ -61,6 +61,39 @@ class LoadSuite extends ScoringSuite {
     assert(ModelCache.loads.get == before + 1)
   }
 
+  test("a model is sent once to an application, and again where that has failed") {
+    val key = ModelKey("/models/a", temporaryFolder().toString, Seq("serve"))
+    val sent = new java.util.concurrent.atomic.AtomicInteger
+    def ship(application: String = "one"): Unit =
+      ModelShipping.once(application, key)(sent.incrementAndGet(): Unit)
+    intercept[java.io.IOException](
+      ModelShipping.once("one", key)(throw new java.io.IOException("no space left"))
+    )
+    // Who comes meanwhile goes on when it is there, and not before.
+    val begun = new java.util.concurrent.CountDownLatch(1)
+    val second = new Thread(() => {
+      begun.await()
+      ship()
+      sent.incrementAndGet(): Unit
+    })
+    second.start()
+    val first = new Thread(() =>
+      ModelShipping.once("one", key) {
+        begun.countDown()
+        val left = Set(Thread.State.BLOCKED, Thread.State.TERMINATED)
+        while (!left(second.getState)) Thread.`yield`()
+        sent.set(100)
+      }
+    )
+    first.start()
+    Seq(first, second).foreach(_.join())
+    assert(sent.get == 101)
+    ship()
+    assert(sent.get == 101)
+    ship("another")
+    assert(sent.get == 102)
+  }
+
   test("signatures and tags that there are not") {
     val path = Models.path("linear")
     val signature = failure(SavedModel.load(path, signature = "predict"))
