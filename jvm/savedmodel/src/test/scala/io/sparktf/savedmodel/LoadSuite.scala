@@ -194,6 +194,11 @@ class LoadSuite extends ScoringSuite {
     assert((TemporaryFolders.current -- known).isEmpty)
   }
 
+  test("a small heap sets no limit to the memory of models") {
+    linear.predict(rows)
+    assert(org.bytedeco.javacpp.Pointer.maxPhysicalBytes == 0)
+  }
+
   test("copies and native memory go when nothing refers to them") {
     val folder = temporaryFolder()
     val zip = folder.resolve("model.zip")
