@@ -124,17 +124,17 @@ private[savedmodel] object ModelFiles {
     // Spark and Hadoop write "file:/a b", Java "file:///a%20b".
     case WithScheme("file", rest) =>
       val written = Paths.get(s"/$rest")
-      val meant =
-        if (Files.exists(written)) written
-        else decoded(path).fold(written)(uri => Paths.get(uri.getPath))
-      local(path, meant)
+      local(path, if (Files.exists(written)) written else decoded(path, written)(Paths.get(_)))
     case WithScheme(_, _) => new Remote(path, hadoop)
     case _ => local(path, Paths.get(path))
   }
 
-  private def decoded(path: String): Option[URI] =
-    try Some(new URI(path))
-    catch { case _: URISyntaxException => None }
+  /** What the path names if it is written as a URI. */
+  private def decoded[P](path: String, otherwise: P)(named: String => P): P =
+    if (!path.contains('%')) otherwise
+    else
+      try named(new URI(path).getPath)
+      catch { case _: URISyntaxException => otherwise }
 
   private def local(path: String, file: Path): Source = {
     if (!Files.exists(file)) {
@@ -166,7 +166,8 @@ private[savedmodel] object ModelFiles {
     private val written = new HadoopPath(path)
     private val fs: FileSystem = written.getFileSystem(conf)
     private val root =
-      if (fs.exists(written)) written else decoded(path).fold(written)(new HadoopPath(_))
+      if (!path.contains('%') || fs.exists(written)) written
+      else decoded(path, written)(new HadoopPath(written, _))
 
     private def list() = {
       val status = fs.getFileStatus(root) // FileNotFoundException where there is nothing
