@@ -86,6 +86,56 @@ def _save_echo(path):
     tf.saved_model.save(module, path, signatures=signatures)
 
 
+def _save_ranks(path):
+    """A signature for each dtype and number of free dimensions, and two with fixed ones."""
+    shapes = {str(rank): [None] * (rank + 1) for rank in range(5)}
+    shapes |= {"2x3": [None, 2, 3], "last3": [None, None, None, 3]}
+    signatures = {}
+    for name, dtype in _ECHOED.items():
+        for rank, shape in shapes.items():
+            function = tf.function(
+                lambda x: {"y": tf.identity(x)},
+                input_signature=[tf.TensorSpec(shape, dtype, name="x")],
+            )
+            signatures[f"{name}_{rank}"] = function.get_concrete_function()
+    tf.saved_model.save(tf.Module(), path, signatures=signatures)
+
+
+def _save_lengths(path):
+    """What shape a row has come with."""
+    signatures = {}
+    for name, shape in {
+        "free": [None, None, None],
+        "last3": [None, None, None, 3],
+        "unknown": None,
+    }.items():
+
+        def lengths(x):
+            dims = tf.shape(x)
+            return {"y": tf.ensure_shape(tf.tile(dims[None, 1:], [dims[0], 1]), [None, None])}
+
+        function = tf.function(
+            lengths, input_signature=[tf.TensorSpec(shape, tf.float32, name="x")]
+        )
+        signatures[name] = function.get_concrete_function()
+    tf.saved_model.save(tf.Module(), path, signatures=signatures)
+
+
+def _save_numbered(path):
+    """A row's number, beside rows of any length."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.int64, name="n"),
+            tf.TensorSpec([None, None], tf.int32, name="x"),
+        ]
+    )
+    def numbered(n, x):
+        return {"y": tf.identity(n)}
+
+    tf.saved_model.save(tf.Module(), path, signatures={"serving_default": numbered})
+
+
 def _save_several(path):
     """Several inputs and outputs."""
 
@@ -183,6 +233,9 @@ def main():
     other.export(folder / "linear_other", verbose=False)
 
     _save_echo(folder / "echo")
+    _save_ranks(folder / "ranks")
+    _save_lengths(folder / "lengths")
+    _save_numbered(folder / "numbered")
     _save_several(folder / "several")
     _save_shapes(folder / "shapes")
     _save_images(folder / "images")

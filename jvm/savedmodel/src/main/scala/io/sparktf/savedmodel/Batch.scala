@@ -1,13 +1,19 @@
 package io.sparktf.savedmodel
 
+import java.lang.ref.Cleaner
+import java.util.concurrent.atomic.AtomicInteger
+
+import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.expressions.SpecializedGetters
 import org.apache.spark.sql.types.DataType
-import org.bytedeco.javacpp.PointerPointer
+import org.bytedeco.javacpp.{Pointer, PointerPointer}
 import org.tensorflow.internal.c_api._
 import org.tensorflow.internal.c_api.global.tensorflow._
 
 /**
  * Rows that go through a model together, again and again. For one thread.
+ *
+ * TensorFlow's memory is freed by [[close]], or else when nothing refers to this object any more.
  *
  * @param columns name and type of the column for each of the signature's inputs
  */
@@ -31,7 +37,15 @@ final private[savedmodel] class Batch(
   private val made = new PointerPointer[TF_Tensor](results.length.toLong)
   private val status = TF_NewStatus()
   private val tensors = new Array[TF_Tensor](results.length)
-  private var closed = false
+  private val texts = inputs.filter(_.isText)
+
+  private val memory =
+    new Batch.Memory(inputs, tensors, status, Seq(feeds, fetches, fed, made))
+  private val freed = Batch.cleaner.register(this, memory)
+
+  // See close().
+  @volatile private var user = Thread.currentThread
+  @volatile private var ended = false
 
   signature.inputs.zipWithIndex.foreach { case (spec, i) => model.tensor(spec, feeds, i) }
   outputs.zipWithIndex.foreach { case (spec, i) => model.tensor(spec, fetches, i) }
@@ -40,13 +54,27 @@ final private[savedmodel] class Batch(
   private var limit = 0
 
   def size: Int = rows
-  def isFull: Boolean = rows > 0 && rows >= limit
+
+  /** Whether it has the number of rows that was asked for or, without one, as many as suit. */
+  def isFull: Boolean =
+    rows > 0 && (rows >= limit || texts.length > 0 && maxRows <= 0 && holdsEnough)
+
+  private def holdsEnough: Boolean = {
+    var bytes = 0L
+    var i = 0
+    while (i < texts.length) {
+      bytes += texts(i).textBytes
+      i += 1
+    }
+    rows >= Batch.FewRows && bytes >= Batch.Bytes || bytes >= Batch.MostBytes
+  }
 
   /**
    * Adds a row, unless its shape is not that of the batch: then that one has to run first, and the
    * row be given again.
    */
   def add(from: SpecializedGetters, ordinals: Array[Int]): Boolean = {
+    requireOpen()
     var same = true
     var i = 0
     while (i < inputs.length) {
@@ -54,7 +82,7 @@ final private[savedmodel] class Batch(
       i += 1
     }
     if (rows > 0 && !same) return false
-    if (rows == 0) begin(from, ordinals)
+    if (rows == 0) begin()
     i = 0
     while (i < inputs.length) {
       inputs(i).add(from, ordinals(i))
@@ -64,16 +92,21 @@ final private[savedmodel] class Batch(
     true
   }
 
-  private def begin(from: SpecializedGetters, ordinals: Array[Int]): Unit = {
-    limit =
-      if (maxRows > 0) maxRows
-      else Batch.defaultRows(inputs.indices.map(i => inputs(i).bytesOfRow(from, ordinals(i))).sum)
+  private def begin(): Unit = {
+    user = Thread.currentThread
+    limit = if (maxRows > 0) maxRows else Batch.defaultRows(inputs.map(_.bytesOfRow).sum)
     inputs.foreach(_.begin(limit))
+  }
+
+  private def requireOpen(): Unit = if (ended) {
+    freed.clean()
+    throw new IllegalStateException("the task that scores these rows has ended")
   }
 
   /** Runs the model on the rows, whose results [[catalyst]] and [[jvm]] then give; empties it. */
   def run(): Unit = {
-    release()
+    requireOpen()
+    memory.release()
     for (i <- inputs.indices) fed.put(i.toLong, inputs(i).finish(rows))
     TF_SessionRun(
       model.session,
@@ -107,33 +140,85 @@ final private[savedmodel] class Batch(
   /** A row of the output alone, null if there is no such row: see [[DirectRow]]. */
   def directRow(output: Int): DirectRow = results(output).directRow
 
-  private def release(): Unit =
-    for (i <- tensors.indices if tensors(i) != null) {
-      TF_DeleteTensor(tensors(i))
-      tensors(i) = null
-    }
+  /**
+   * Frees TensorFlow's memory. A task may end while another thread of it scores (those that write
+   * to Python's workers before Spark 4, and to the programs of `RDD.pipe`): that one then frees it
+   * when it adds the next row.
+   */
+  override def close(): Unit = {
+    ended = true
+    if ((user eq Thread.currentThread) || !user.isAlive) freed.clean()
+  }
+}
 
-  override def close(): Unit =
-    if (!closed) {
-      closed = true
-      release()
-      inputs.foreach(_.close())
-      Seq(feeds, fetches, fed, made).foreach(_.close())
-      TF_DeleteStatus(status)
-    }
+/**
+ * The batch of an iterator, without what else that holds and need not stay until its task ends.
+ *
+ * @param task with which it is closed at the latest; null without one
+ */
+final private[savedmodel] class OpenBatch(task: TaskContext) extends AutoCloseable {
+  @volatile private var batch: Batch = _
+  if (task != null) task.addTaskCompletionListener[Unit](_ => close())
+
+  def begin(next: Batch): Batch = {
+    close()
+    batch = next
+    next
+  }
+
+  override def close(): Unit = {
+    val ended = batch
+    batch = null
+    if (ended != null) ended.close()
+  }
 }
 
 private[savedmodel] object Batch {
 
+  private val cleaner = Cleaner.create()
+
+  /** How many in this JVM have memory of TensorFlow's. */
+  val open = new AtomicInteger()
+
+  /** What a batch has to free. */
+  final private class Memory(
+      inputs: Array[InputColumn],
+      outputs: Array[TF_Tensor],
+      status: TF_Status,
+      pointers: Seq[Pointer]
+  ) extends Runnable {
+    open.incrementAndGet()
+
+    /** Frees the outputs. */
+    def release(): Unit =
+      for (i <- outputs.indices if outputs(i) != null) {
+        TF_DeleteTensor(outputs(i))
+        outputs(i) = null
+      }
+
+    override def run(): Unit = {
+      release()
+      inputs.foreach(_.close())
+      pointers.foreach(_.close())
+      TF_DeleteStatus(status)
+      open.decrementAndGet()
+    }
+  }
+
   /** A batch's size in bytes: it and what a small model makes of it stay in a core's cache. */
   private val Bytes = 256L << 10
+
+  /** Larger rows are so many at a time, unless they are too large for that. */
+  private val FewRows = 16
+  private val MostBytes = 64L << 20
 
   /**
    * How many rows of that size make a good batch: 64 images of 28×28 floats, 16,384 rows of a few
    * numbers. `benchmarks/NOTES.md` has the figures.
    */
   def defaultRows(bytesOfRow: Long): Int = {
-    val rows = math.max(1L, Bytes / math.max(1L, bytesOfRow))
-    math.min(16384L, math.max(16L, java.lang.Long.highestOneBit(rows))).toInt
+    val size = math.max(1L, bytesOfRow)
+    val rows = math.max(FewRows.toLong, java.lang.Long.highestOneBit(math.max(1L, Bytes / size)))
+    math.max(1L, math.min(math.min(16384L, rows), MostBytes / size)).toInt
   }
 }

@@ -15,7 +15,9 @@ final private[savedmodel] case class DType(
     name: String,
     bytes: Int,
     sparkType: DataType
-)
+) {
+  def isUnsigned: Boolean = name.startsWith("u")
+}
 
 private[savedmodel] object DType {
   final val Float32 = 1

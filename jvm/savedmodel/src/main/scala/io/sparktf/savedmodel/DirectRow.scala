@@ -27,6 +27,8 @@ final private[savedmodel] class DirectRow(output: OutputColumn) {
       val header = UnsafeArrayData.calculateHeaderPortionInBytes(n)
       val size = header + (bytes + 7) / 8 * 8
       resize(16 + size)
+      // Arrays of another length can be of the same size: their last bytes are padding of this one.
+      Platform.putLong(buffer, BYTE_ARRAY_OFFSET + 16L + size - 8, 0L)
       Platform.putLong(buffer, BYTE_ARRAY_OFFSET + 8L, (16L << 32) | size)
       Platform.putLong(buffer, BYTE_ARRAY_OFFSET + 16L, n.toLong)
       values = BYTE_ARRAY_OFFSET + 16L + header

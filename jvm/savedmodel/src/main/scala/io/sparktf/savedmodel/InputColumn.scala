@@ -14,7 +14,7 @@ import org.tensorflow.internal.c_api.global.tensorflow._
  *
  * Arrays within arrays are the input's dimensions; a column with more or fewer of them is taken in
  * row-major order if its number of elements is that of the input's shape. All rows of one tensor
- * have the same shape.
+ * have the same shape, which is the row's own: no other row has a say in it.
  *
  * @param name of the column, for messages
  * @throws IllegalArgumentException if such a column cannot be the input
@@ -49,6 +49,13 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
   private var capacity = 0
   private var position = 0L
   private val strings = mutable.ArrayBuffer.empty[Array[Byte]]
+  private var filled = 0 // strings in the tensor
+
+  /** Strings, each of a length of its own. */
+  def isText: Boolean = writer == null
+
+  /** The bytes of the strings that have been added. */
+  var textBytes = 0L
 
   /**
    * Looks at the value at `ordinal`, which is not null, and remembers it for [[add]].
@@ -64,7 +71,10 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
       measured(0) = n
     } else if (column.depth > 0) {
       current = if (column.isVector) ColumnLayout.vector(from, ordinal) else from.getArray(ordinal)
-      measure(current, 0)
+      java.util.Arrays.fill(measured, InputColumn.Unknown)
+      try measure(current, 0)
+      catch { case _: ClassCastException => throw severalTypes() }
+      measureNone()
     }
     if (known != null && java.util.Arrays.equals(known, measured)) true
     else {
@@ -78,33 +88,40 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
 
   private def measure(array: ArrayData, level: Int): Unit = {
     val n = array.numElements()
-    measured(level) = n
+    if (measured(level) == InputColumn.Unknown) measured(level) = n
+    else if (measured(level) != n) {
+      throw failure(
+        s"a row is ragged: inside it are arrays of ${measured(level)} and of $n elements side by " +
+          "side, which no tensor can hold: pad them to one length"
+      )
+    }
     if (level < column.depth - 1) {
       var i = 0
       while (i < n) {
         if (array.isNullAt(i)) throw nullElement()
-        val before = if (i == 0) -1 else measured(level + 1)
         measure(array.getArray(i), level + 1)
-        if (before >= 0 && measured(level + 1) != before) {
-          throw failure(
-            s"the arrays of one row have $before and ${measured(level + 1)} elements: a tensor's " +
-              "rows are of one length"
-          )
-        }
         i += 1
       }
     }
   }
 
-  /** The size of the measured row in a tensor. */
-  def bytesOfRow(from: SpecializedGetters, ordinal: Int): Long =
-    if (writer != null) rowElements.toLong * writer.bytes
-    else if (column.depth > 0) rowElements * 64L
-    else column.bytes(from, ordinal).length + 24L
+  /** The lengths of arrays that are not there, as in `[]`: the input's where it fixes them, else 0. */
+  private def measureNone(): Unit = {
+    var i = column.depth - 1
+    while (i > 0 && measured(i) == InputColumn.Unknown) {
+      val isFixed = expected != null && expected.length == column.depth && expected(i) >= 0
+      measured(i) = if (isFixed) expected(i).toInt else 0
+      i -= 1
+    }
+  }
+
+  /** The size of the measured row in a tensor, without what its strings say. */
+  def bytesOfRow: Long =
+    rowElements * (if (writer == null) StringTensor.ElementSize else writer.bytes.toLong)
 
   /** Begins a tensor of up to so many rows of the measured shape. */
   def begin(rows: Int): Unit = {
-    close()
+    empty()
     capacity = rows
     shape = rowShape
     elements = rowElements
@@ -118,14 +135,21 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
   def add(from: SpecializedGetters, ordinal: Int): Unit =
     try {
       if (column.depth > 0) addArray(current, 0)
-      else if (writer == null) strings += column.bytes(from, ordinal)
+      else if (writer == null) addString(column.bytes(from, ordinal))
       else {
         writer.put(from, ordinal, position)
         position += writer.bytes
       }
     } catch {
       case e: ArithmeticException => throw failure(e.getMessage)
+      // Of a sequence in the JVM, whose first element says what it holds.
+      case _: ClassCastException => throw severalTypes()
     }
+
+  private def addString(bytes: Array[Byte]): Unit = {
+    strings += bytes
+    textBytes += bytes.length
+  }
 
   private def addArray(array: ArrayData, level: Int): Unit = {
     val n = measured(level)
@@ -141,7 +165,7 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
         case _ if writer == null =>
           var i = 0
           while (i < n) {
-            strings += column.bytes(array, i)
+            addString(column.bytes(array, i))
             i += 1
           }
         case u: UnsafeArrayData if writer.sameBits =>
@@ -164,7 +188,9 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
   def finish(rows: Int): TF_Tensor = {
     if (writer == null) {
       tensor = allocate(rows)
+      filled = strings.length
       StringTensor.fill(tensor, strings)
+      strings.clear()
     } else if (rows < capacity) {
       val smaller = allocate(rows)
       val bytes = rows.toLong * elements * writer.bytes
@@ -182,12 +208,18 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
   }
 
   override def close(): Unit = {
+    empty()
+    current = null
+  }
+
+  private def empty(): Unit = {
     if (tensor != null) {
-      if (writer == null) StringTensor.free(tensor, strings.length)
+      if (writer == null) StringTensor.free(tensor, filled)
       TF_DeleteTensor(tensor)
       tensor = null
     }
     strings.clear()
+    textBytes = 0
   }
 
   private def allocate(rows: Int): TF_Tensor = {
@@ -235,6 +267,10 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
         if (expected(i) >= 0 && expected(i) != measured(i)) throw wrongSize(measured)
       }
       measured.map(_.toLong)
+    } else if (isOpen) {
+      expected.zipWithIndex.map { case (d, i) =>
+        if (i < measured.length) measured(i).toLong else math.max(d, 0L)
+      }
     } else {
       val count = measured.map(_.toLong).product
       val fixed = expected.filter(_ >= 0).product
@@ -244,6 +280,11 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
       expected.map(d => if (d < 0) count / fixed else d)
     }
 
+  /** Whether these are arrays of none, of which is not known how many would be within each other. */
+  private def isOpen: Boolean =
+    column.element == NullType && column.depth < expected.length &&
+      measured.zip(expected).forall { case (n, d) => d < 0 || n == d }
+
   private def wrongSize(found: Array[Int]) = {
     val has = if (found.isEmpty) "one value" else s"${found.mkString("×")} values"
     failure(s"a row has $has, which is not the input's shape")
@@ -251,6 +292,9 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
 
   private def nullElement() =
     failure("an array has a null element, for which a tensor has no place")
+
+  private def severalTypes() =
+    failure("a row's values are of several types: give all in one")
 
   private def mayBe: String = dtype.code match {
     case DType.Str => "strings or binaries"
@@ -264,4 +308,10 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
 
   private def failure(what: String) =
     new IllegalArgumentException(s"column '$name' for the model's input $spec: $what")
+}
+
+private object InputColumn {
+
+  /** The length of arrays of which a row has had none yet. */
+  val Unknown: Int = -1
 }

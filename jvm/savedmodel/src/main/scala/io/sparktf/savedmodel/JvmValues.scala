@@ -47,6 +47,17 @@ private[savedmodel] object JvmValues {
   private def elementType(values: collection.Seq[_]): DataType =
     values.find(_ != null).map(typeOf).getOrElse(NullType)
 
+  /**
+   * The type that values of both types are of: there is one if they differ in what empty sequences
+   * leave open, and in whether there may be nulls.
+   */
+  def common(one: DataType, other: DataType): Option[DataType] = (one, other) match {
+    case (NullType, _) => Some(other)
+    case (_, NullType) => Some(one)
+    case (ArrayType(a, n), ArrayType(b, m)) => common(a, b).map(ArrayType(_, n || m))
+    case _ => if (one == other) Some(one) else None
+  }
+
   /** The value as Spark holds it in a row. */
   def catalyst(value: Any): Any = value match {
     case null => null

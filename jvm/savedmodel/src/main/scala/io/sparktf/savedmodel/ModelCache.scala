@@ -5,8 +5,6 @@ import java.nio.file.Path
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicLong
 
-import scala.collection.mutable
-
 /**
  * What a loaded model is known by: its content, not its path, so that a model that was replaced
  * under its path is another one.
@@ -29,8 +27,6 @@ final private[savedmodel] case class ModelKey(
  * Others stay as long as something refers to them (see [[ModelSession]]).
  */
 private[savedmodel] object ModelCache {
-  private val Kept = 8
-
   final private class Slot {
     private var loaded: WeakReference[ModelSession] = _
 
@@ -46,7 +42,7 @@ private[savedmodel] object ModelCache {
   }
 
   private val slots = new ConcurrentHashMap[(String, Seq[String]), Slot]()
-  private val kept = mutable.LinkedHashMap.empty[ModelKey, ModelSession]
+  private val kept = new LastUsed[ModelKey, ModelSession]
 
   /** How many models have been loaded in this JVM. */
   val loads = new AtomicLong()
@@ -58,16 +54,11 @@ private[savedmodel] object ModelCache {
       loads.incrementAndGet()
       ModelSession.load(folder, key.tags, key.path)
     }
-    kept.synchronized {
-      val replaced = kept.keys.filter(k => k.path == key.path && k.fingerprint != key.fingerprint)
-      replaced.toList.foreach(kept.remove)
-      kept.remove(key)
-      kept.put(key, session)
-      while (kept.size > Kept) kept.remove(kept.head._1)
-    }
+    kept.removeIf(k => k.path == key.path && k.fingerprint != key.fingerprint)
+    kept.use(key, session)
     session
   }
 
   /** Lets go of all models; those in use stay until they are not. */
-  def clear(): Unit = kept.synchronized(kept.clear())
+  def clear(): Unit = kept.clear()
 }

@@ -1,8 +1,9 @@
 package io.sparktf.savedmodel
 
 import java.io.{FileNotFoundException, IOException, InputStream}
+import java.lang.ref.WeakReference
 import java.math.BigInteger
-import java.net.URI
+import java.net.{URI, URISyntaxException}
 import java.nio.file.{Files, NoSuchFileException, Path, Paths}
 import java.nio.file.attribute.BasicFileAttributes
 import java.security.MessageDigest
@@ -25,39 +26,60 @@ final private[savedmodel] class ModelFiles private (val folder: Path, val finger
 /**
  * Brings models to this machine: a folder of it is used where it is, one that Hadoop's file systems
  * have (hdfs, s3a, …) and a zip are copied once. They are copied again when what they are listed as
- * (names, lengths, times) has changed.
+ * (names, lengths, times) has changed. The last few copies used stay; others go when nothing refers to
+ * them.
  */
 private[savedmodel] object ModelFiles {
-  final private case class Known(stamp: String, files: ModelFiles)
+  final private case class Known(stamp: String, files: WeakReference[ModelFiles])
 
   private val known = new ConcurrentHashMap[String, Known]()
+  private val kept = new LastUsed[String, ModelFiles]
 
   /**
-   * @param path a folder or a zip of one: a path of this machine, or a URI that Hadoop opens
+   * @param path a folder or a zip of one: a path of this machine, or a URI that Hadoop opens, with its
+   *   letters as they are or as in a URI (`%20`)
    * @throws java.io.FileNotFoundException if there is nothing
    * @throws IllegalArgumentException if what is there is no SavedModel
    */
   def fetch(path: String, hadoop: => Configuration): ModelFiles = {
     val source = sourceOf(path, hadoop)
+    var files: ModelFiles = null
     known.compute(
       path,
       (_, before) => {
         val stamp = source.stamp()
-        if (before != null && before.stamp == stamp && Files.isDirectory(before.files.folder)) {
-          before
-        } else {
-          val found = source.find()
-          val folder = found.folder
-          if (!Files.isRegularFile(folder.resolve("saved_model.pb"))) noModel(path, folder)
-          val files = new ModelFiles(folder, fingerprint(folder))
-          found.copy.foreach(TemporaryFolders.removeWith(files, _))
-          if (source.stamp() != stamp) {
-            throw new IOException(s"$path was changed while it was read: load it again")
-          }
-          Known(stamp, files)
+        files = if (before != null && before.stamp == stamp) before.files.get else null
+        if (files != null && Files.isDirectory(files.folder)) before
+        else {
+          files = read(path, source, stamp)
+          Known(stamp, new WeakReference(files))
         }
       }
-    ).files
+    )
+    kept.use(path, files)
+    known.values.removeIf(_.files.get == null)
+    files
+  }
+
+  private def read(path: String, source: Source, stamp: String): ModelFiles = {
+    var copy: Option[Path] = None
+    try {
+      val folder = source.find { () =>
+        copy = Some(TemporaryFolders.create())
+        copy.get
+      }
+      if (!Files.isRegularFile(folder.resolve("saved_model.pb"))) noModel(path, folder)
+      val files = new ModelFiles(folder, fingerprint(folder))
+      if (source.stamp() != stamp) {
+        throw new IOException(s"$path was changed while it was read: load it again")
+      }
+      copy.foreach(TemporaryFolders.removeWith(files, _))
+      files
+    } catch {
+      case e: Throwable =>
+        copy.foreach(TemporaryFolders.remove)
+        throw e
+    }
   }
 
   /** Of the names and contents of all files below the folder. */
@@ -87,22 +109,32 @@ private[savedmodel] object ModelFiles {
     /** Changes whenever the files do. */
     def stamp(): String
 
-    def find(): Found
+    /**
+     * The model's folder on this machine.
+     *
+     * @param newFolder makes a folder for a copy
+     */
+    def find(newFolder: () => Path): Path
   }
 
-  /** @param copy the folder of the copy, if it is one */
-  final private case class Found(folder: Path, copy: Option[Path])
+  /** Two letters at least: C: is a drive. */
+  private val WithScheme = "([A-Za-z][A-Za-z0-9+.-]+):/+(.*)".r
 
-  private def sourceOf(path: String, hadoop: => Configuration): Source = {
-    val scheme =
-      try Option(new URI(path).getScheme).filter(_.length > 1) // C: is a drive
-      catch { case _: java.net.URISyntaxException => None }
-    scheme match {
-      case None => local(path, Paths.get(path))
-      case Some("file") => local(path, Paths.get(new URI(path).getPath))
-      case _ => new Remote(path, hadoop)
-    }
+  private def sourceOf(path: String, hadoop: => Configuration): Source = path match {
+    // Spark and Hadoop write "file:/a b", Java "file:///a%20b".
+    case WithScheme("file", rest) =>
+      val written = Paths.get(s"/$rest")
+      local(path, if (Files.exists(written)) written else decoded(path, written)(Paths.get(_)))
+    case WithScheme(_, _) => new Remote(path, hadoop)
+    case _ => local(path, Paths.get(path))
   }
+
+  /** What the path names if it is written as a URI. */
+  private def decoded[P](path: String, otherwise: P)(named: String => P): P =
+    if (!path.contains('%')) otherwise
+    else
+      try named(new URI(path).getPath)
+      catch { case _: URISyntaxException => otherwise }
 
   private def local(path: String, file: Path): Source = {
     if (!Files.exists(file)) {
@@ -126,14 +158,16 @@ private[savedmodel] object ModelFiles {
         }
       }.mkString("\n")
 
-    override def find(): Found =
-      if (Files.isDirectory(file)) Found(file, None) else unzip(path, Files.newInputStream(file))
+    override def find(newFolder: () => Path): Path =
+      if (Files.isDirectory(file)) file else unzip(path, Files.newInputStream(file), newFolder())
   }
 
   final private class Remote(path: String, conf: Configuration) extends Source {
-    private val root = new HadoopPath(path)
-    private val fs: FileSystem = root.getFileSystem(conf)
-    private val qualified = fs.makeQualified(root)
+    private val written = new HadoopPath(path)
+    private val fs: FileSystem = written.getFileSystem(conf)
+    private val root =
+      if (!path.contains('%') || fs.exists(written)) written
+      else decoded(path, written)(new HadoopPath(written, _))
 
     private def list() = {
       val status = fs.getFileStatus(root) // FileNotFoundException where there is nothing
@@ -145,27 +179,27 @@ private[savedmodel] object ModelFiles {
     override def stamp(): String =
       list()._1.map(f => s"${f.getPath} ${f.getLen} ${f.getModificationTime}").mkString("\n")
 
-    override def find(): Found = {
+    override def find(newFolder: () => Path): Path = {
       val (files, isFolder) = list()
-      if (!isFolder) unzip(path, fs.open(root))
+      val folder = newFolder()
+      if (!isFolder) unzip(path, fs.open(root), folder)
       else {
-        val folder = TemporaryFolders.create()
+        val above = fs.makeQualified(root).toUri.getPath
         files.foreach { status =>
-          val name = qualified.toUri.relativize(fs.makeQualified(status.getPath).toUri).getPath
-          val to = inside(folder, name, path)
+          val name = fs.makeQualified(status.getPath).toUri.getPath.stripPrefix(above)
+          val to = inside(folder, name.stripPrefix("/"), path)
           Files.createDirectories(to.getParent)
           val in = fs.open(status.getPath)
           try Files.copy(in, to)
           finally in.close()
         }
-        Found(folder, Some(folder))
+        folder
       }
     }
   }
 
-  /** The folder in it that holds `saved_model.pb`, which may be one further down. */
-  private def unzip(path: String, in: InputStream): Found = {
-    val folder = TemporaryFolders.create()
+  /** Unpacks it into the folder. What holds `saved_model.pb` may be one further down. */
+  private def unzip(path: String, in: InputStream, folder: Path): Path = {
     val zip = new ZipInputStream(in)
     var entries = 0
     try {
@@ -186,8 +220,7 @@ private[savedmodel] object ModelFiles {
       )
     }
     val models = filesBelow(folder).filter(_.getFileName.toString == "saved_model.pb")
-    val model = models.sortBy(_.getNameCount).headOption.getOrElse(noModel(path, folder))
-    Found(model.getParent, Some(folder))
+    models.sortBy(_.getNameCount).headOption.getOrElse(noModel(path, folder)).getParent
   }
 
   private def inside(folder: Path, name: String, path: String): Path = {

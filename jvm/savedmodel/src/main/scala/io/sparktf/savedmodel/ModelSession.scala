@@ -48,6 +48,17 @@ final private[savedmodel] class ModelSession private (
 }
 
 private[savedmodel] object ModelSession {
+  unlimited()
+
+  /**
+   * JavaCPP, which calls TensorFlow, fails where the process has more memory than a limit that it takes
+   * from the heap's, as if a model had its place there. It asks for this property when it is first used.
+   */
+  private def unlimited(): Unit = {
+    val names = Seq("maxPhysicalBytes", "maxphysicalbytes").map("org.bytedeco.javacpp." + _)
+    if (!names.exists(sys.props.contains)) sys.props(names.head) = "0"
+  }
+
   private val cleaner = Cleaner.create()
 
   final private class Freed(graph: TF_Graph, session: TF_Session) extends Runnable {

@@ -6,6 +6,7 @@ import java.util.concurrent.ConcurrentHashMap
 import java.util.zip.{Deflater, ZipEntry, ZipOutputStream}
 
 import org.apache.spark.{SparkContext, SparkFiles}
+import org.apache.spark.scheduler.{SparkListener, SparkListenerApplicationEnd}
 
 /**
  * Brings a model's files from the driver to the executors, once to each, by Spark's own file server.
@@ -13,19 +14,42 @@ import org.apache.spark.{SparkContext, SparkFiles}
  * has seen.
  */
 private[savedmodel] object ModelShipping {
-  private val shipped = ConcurrentHashMap.newKeySet[(String, String)]()
+  private val shipped = new ConcurrentHashMap[(String, String), java.lang.Boolean]()
 
   /** To be called on the driver before a task needs the model. */
   def ship(context: SparkContext, key: ModelKey, files: ModelFiles): Unit =
-    if (!context.isLocal && shipped.add((context.applicationId, key.fingerprint))) {
-      val zip = TemporaryFolders.create().resolve(s"${name(key)}.zip")
+    if (!context.isLocal) once(context.applicationId, key)(send(context, key, files))
+
+  /** Who comes while it is being sent waits for that, and where it fails the next one does it again. */
+  def once(application: String, key: ModelKey)(send: => Unit): Unit =
+    shipped.computeIfAbsent(
+      (application, key.fingerprint),
+      _ => {
+        send
+        true
+      }
+    ): Unit
+
+  private def send(context: SparkContext, key: ModelKey, files: ModelFiles): Unit = {
+    val folder = TemporaryFolders.create()
+    try {
+      val zip = folder.resolve(s"${name(key)}.zip")
       pack(files.folder, zip)
       if (ModelFiles.fingerprint(files.folder) != key.fingerprint) {
-        shipped.remove((context.applicationId, key.fingerprint))
         throw new IOException(s"${key.path} has changed since it was loaded: load it again")
       }
       context.addArchive(s"${zip.toUri}#${name(key)}")
+    } catch {
+      case e: Throwable =>
+        TemporaryFolders.remove(folder)
+        throw e
     }
+    // Until then executors may come and ask for it.
+    context.addSparkListener(new SparkListener {
+      override def onApplicationEnd(end: SparkListenerApplicationEnd): Unit =
+        TemporaryFolders.remove(folder)
+    })
+  }
 
   /** The model's folder on an executor. */
   def shippedFolder(key: ModelKey): Path = {

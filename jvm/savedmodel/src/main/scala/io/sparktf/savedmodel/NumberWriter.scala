@@ -30,12 +30,11 @@ private[savedmodel] object NumberWriter {
       case DType.Float32 | DType.Float64 | DType.Float16 | DType.BFloat16 =>
         reader(element).map(read => new Floating(read, dtype, same))
       case DType.Bool => if (element == BooleanType) Some(new Bool(dtype)) else None
-      case DType.UInt64 => element match {
-          case d: DecimalType if d.scale == 0 => Some(new Unsigned(d, dtype))
-          case other => integer(other).map(read => new Whole(read, dtype, same = false))
-        }
       case DType.Str => None
-      case _ => integer(element).map(read => new Whole(read, dtype, same))
+      case _ => element match {
+          case d: DecimalType => Some(new WholeDecimal(d, dtype))
+          case other => integer(other).map(read => new Whole(read, dtype, same))
+        }
     }
   }
 
@@ -121,37 +120,48 @@ private[savedmodel] object NumberWriter {
 
   final private class Whole(read: ReadLong, dtype: DType, same: Boolean)
     extends NumberWriter(dtype.bytes, same) {
-    private val unsigned = dtype.name.startsWith("u")
     private val bits = dtype.bytes * 8
-    private val min = if (unsigned) 0L else Long.MinValue >> (64 - bits)
+    private val min = if (dtype.isUnsigned) 0L else Long.MinValue >> (64 - bits)
     private val max =
-      if (bits == 64) Long.MaxValue else if (unsigned) (1L << bits) - 1 else (1L << (bits - 1)) - 1
+      if (bits == 64) Long.MaxValue
+      else if (dtype.isUnsigned) (1L << bits) - 1
+      else (1L << (bits - 1)) - 1
 
     override def put(from: SpecializedGetters, i: Int, address: Long): Unit = {
       val value = read(from, i)
-      if (value < min || value > max) {
-        throw new ArithmeticException(s"$value does not fit ${dtype.name}")
-      }
-      bytes match {
-        case 1 => Platform.putByte(null, address, value.toByte)
-        case 2 => Platform.putShort(null, address, value.toShort)
-        case 4 => Platform.putInt(null, address, value.toInt)
-        case _ => Platform.putLong(null, address, value)
-      }
+      if (value < min || value > max) throw misfit(value, dtype)
+      putWhole(value, bytes, address)
     }
   }
 
-  /** uint64, beyond what a long holds. */
-  final private class Unsigned(decimal: DecimalType, dtype: DType)
+  /** Also for uint64 beyond what a long holds. */
+  final private class WholeDecimal(decimal: DecimalType, dtype: DType)
     extends NumberWriter(dtype.bytes, false) {
+    private val bits = dtype.bytes * 8
+
     override def put(from: SpecializedGetters, i: Int, address: Long): Unit = {
-      val value: BigInteger =
-        from.getDecimal(i, decimal.precision, 0).toJavaBigDecimal.toBigIntegerExact
-      if (value.signum < 0 || value.bitLength > 64) {
-        throw new ArithmeticException(s"$value does not fit ${dtype.name}")
-      }
-      Platform.putLong(null, address, value.longValue)
+      val value = from.getDecimal(i, decimal.precision, decimal.scale).toJavaBigDecimal
+      val whole: BigInteger =
+        try value.toBigIntegerExact
+        catch {
+          case _: ArithmeticException => throw new ArithmeticException(s"$value is no whole number")
+        }
+      val fits =
+        if (dtype.isUnsigned) whole.signum >= 0 && whole.bitLength <= bits
+        else whole.bitLength < bits
+      if (!fits) throw misfit(whole, dtype)
+      putWhole(whole.longValue, bytes, address)
     }
+  }
+
+  private def misfit(value: Any, dtype: DType) =
+    new ArithmeticException(s"$value does not fit ${dtype.name}")
+
+  private def putWhole(value: Long, bytes: Int, address: Long): Unit = bytes match {
+    case 1 => Platform.putByte(null, address, value.toByte)
+    case 2 => Platform.putShort(null, address, value.toShort)
+    case 4 => Platform.putInt(null, address, value.toInt)
+    case _ => Platform.putLong(null, address, value)
   }
 
   /** For columns whose values are null: there is none to write. */

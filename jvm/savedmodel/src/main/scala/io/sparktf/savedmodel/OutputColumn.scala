@@ -92,7 +92,19 @@ final private[savedmodel] class OutputColumn(spec: TensorSpec) {
     case DType.UInt64 => Decimal(unsigned(i), 20, 0)
     case DType.Float16 => Half.toFloat(Platform.getShort(null, address + i * 2))
     case DType.BFloat16 => Half.brainToFloat(Platform.getShort(null, address + i * 2))
-    case DType.Str => UTF8String.fromBytes(StringTensor.bytes(tensor, i))
+    case DType.Str => UTF8String.fromBytes(text(i))
+  }
+
+  /** @throws IllegalStateException if they are none */
+  private def text(i: Long): Array[Byte] = {
+    val bytes = StringTensor.bytes(tensor, i)
+    if (!StringTensor.isText(bytes)) {
+      throw new IllegalStateException(
+        s"the model's output $spec has bytes that are not UTF-8, which no string can hold: let the " +
+          "model encode them (tf.io.encode_base64)"
+      )
+    }
+    bytes
   }
 
   private def unsigned(i: Long): BigDecimal = {

@@ -3,6 +3,7 @@ package io.sparktf.savedmodel
 import scala.reflect.ClassTag
 
 import org.apache.hadoop.conf.Configuration
+import org.apache.spark.TaskContext
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.expressions.UserDefinedFunction
 import org.apache.spark.sql.functions.col
@@ -67,7 +68,8 @@ final class SavedModel private (
    * @throws IllegalArgumentException if a row cannot be the input, or the output is no `R`
    */
   def predictAs[R: ClassTag](rows: Array[_]): Array[R] = {
-    val scored = new ScoredValues(rows.iterator, scoring(outputs, 0), resultAs[R])
+    // All rows are taken, so that nothing is left for a task to close: one may call this for each row.
+    val scored = new ScoredValues(rows.iterator, scoring(outputs, 0), resultAs[R], task = null)
     scored.map(_.asInstanceOf[R]).toArray
   }
 
@@ -82,7 +84,7 @@ final class SavedModel private (
     shipToExecutors()
     val asked = scoring(outputs, batchSize)
     val result = resultAs[O]
-    rows => new ScoredValues(rows, asked, result).map(_.asInstanceOf[O])
+    rows => new ScoredValues(rows, asked, result, TaskContext.get()).map(_.asInstanceOf[O])
   }
 
   /**

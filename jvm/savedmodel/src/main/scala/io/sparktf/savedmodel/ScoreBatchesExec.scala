@@ -1,5 +1,6 @@
 package io.sparktf.savedmodel
 
+import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions._
@@ -78,7 +79,11 @@ private[savedmodel] class ScoredRows(
 
   private val mayBeNull = arguments.exists(_.nullable)
 
-  private lazy val batch: Batch = scoring.batch(arguments.map(a => (shown(a), a.dataType)))
+  // From the beginning on, not from the first row on: what asks for rows in a thread of its own (see
+  // Batch.close) then ends that thread before, as the last listener comes first.
+  private val open = new OpenBatch(TaskContext.get())
+  private lazy val batch: Batch =
+    open.begin(scoring.batch(arguments.map(a => (shown(a), a.dataType))))
 
   private val results = new ResultRows(scoring, batch, kept, result)
 
@@ -87,12 +92,18 @@ private[savedmodel] class ScoredRows(
   private var places = new Array[Int](1024)
   private var count = 0
   private var next_ = 0
+  // A row that did not fit that batch, and its arguments: they are not computed again, as another
+  // call of rand() would give another number. Both stay as they are until the next row is asked for.
   private var pending: InternalRow = _
+  private var pendingTaken: InternalRow = _
 
   /** Called after each batch. */
   protected def ran(rows: Int, nanoseconds: Long): Unit = ()
 
-  override def hasNext: Boolean = next_ < count || fill()
+  override def hasNext: Boolean = next_ < count || fill() || {
+    open.close() // not at the end of the task, which may have many partitions
+    false
+  }
 
   override def next(): InternalRow = {
     if (!hasNext) throw new NoSuchElementException
@@ -108,9 +119,10 @@ private[savedmodel] class ScoredRows(
     if (pending == null && !rows.hasNext) return false
     var full = false
     while (!full && (pending != null || rows.hasNext)) {
-      val row = if (pending != null) pending else rows.next()
+      val isNew = pending == null
+      val row = if (isNew) rows.next() else pending
+      val taken = if (!isNew) pendingTaken else if (computed == null) row else computed(row)
       pending = null
-      val taken = if (computed == null) row else computed(row)
       if (mayBeNull && hasNull(taken)) remember(row, -1)
       else {
         val place = batch.size
@@ -118,7 +130,8 @@ private[savedmodel] class ScoredRows(
           remember(row, place)
           full = batch.isFull
         } else {
-          pending = row // the child's row stays what it is until its next one is asked for
+          pending = row
+          pendingTaken = taken
           full = true
         }
       }

@@ -64,11 +64,25 @@ private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
     case other => Seq(other)
   }
 
-  /** The calls whose arguments hold no other. */
+  /** The calls that can be taken out, and whose arguments hold no other of these. */
   private def calls(plan: LogicalPlan): Seq[ScalaUDF] =
     plan.expressions.flatMap(_.collect {
-      case call: ScalaUDF if isCall(call) && !call.children.exists(_.exists(isCall)) => call
+      case call: ScalaUDF if isApart(call) && !call.children.exists(_.exists(isApart)) => call
     })
+
+  /**
+   * Whether it is a call for the rows of a plan. One that takes the element of a lambda around it stays
+   * there, and scores an element at a time.
+   */
+  private def isApart(expression: Expression): Boolean =
+    isCall(expression) && !takesElement(expression, Set.empty)
+
+  private def takesElement(expression: Expression, own: Set[ExprId]): Boolean = expression match {
+    case element: NamedLambdaVariable => !own(element.exprId)
+    case lambda: LambdaFunction =>
+      takesElement(lambda.function, own ++ lambda.arguments.map(_.exprId))
+    case other => other.children.exists(takesElement(_, own))
+  }
 
   private def isCall(expression: Expression): Boolean = expression match {
     case udf: ScalaUDF => udf.function.isInstanceOf[ScoringFunction]

@@ -53,11 +53,8 @@ final private[savedmodel] case class Scoring(
       )
     }
 
-  def batch(columns: Seq[(String, DataType)]): Batch = {
-    val batch = new Batch(model.session, model.signature, outputs, columns, batchSize)
-    Option(TaskContext.get()).foreach(_.addTaskCompletionListener[Unit](_ => batch.close()))
-    batch
-  }
+  def batch(columns: Seq[(String, DataType)]): Batch =
+    new Batch(model.session, model.signature, outputs, columns, batchSize)
 
   /** The result of a row as Spark holds it. */
   def catalyst(batch: Batch, row: Int): Any =
@@ -85,27 +82,41 @@ final private[savedmodel] case class Scoring(
 }
 
 /**
- * Scores rows of the JVM's values, a batch at a time and in their order; a null row gives null.
+ * Scores rows of the JVM's values, a batch at a time and in their order; a null row gives null. What it
+ * takes of TensorFlow's memory it frees behind the last row and where one fails.
  *
  * @param result makes what is given for a row
+ * @param task that asks for them, null without one
  */
 final private[savedmodel] class ScoredValues(
     rows: Iterator[Any],
     scoring: Scoring,
-    result: (Batch, Int) => Any
+    result: (Batch, Int) => Any,
+    task: TaskContext
 ) extends Iterator[Any] {
   private val inputs = scoring.inputs
   private val ordinals = inputs.indices.toArray
+
+  // Of the rows so far, and of those that the batch takes.
   private var types: Seq[DataType] = _
+  private var batchTypes: Seq[DataType] = _
   private var batch: Batch = _
+  private val open = new OpenBatch(task)
   private var pending: GenericInternalRow = _
 
   private val done = new util.ArrayDeque[Option[Any]]()
 
   override def hasNext: Boolean = {
-    if (done.isEmpty) fill()
+    if (done.isEmpty) {
+      try fill()
+      catch {
+        case e: Throwable =>
+          open.close()
+          throw e
+      }
+    }
     val more = !done.isEmpty
-    if (!more && batch != null) batch.close()
+    if (!more) open.close()
     more
   }
 
@@ -124,7 +135,7 @@ final private[savedmodel] class ScoredValues(
       if (row == null) {
         scored += false
         count += 1
-      } else if (batch.add(row, ordinals)) {
+      } else if (add(row)) {
         scored += true
         count += 1
         full = batch.isFull
@@ -144,29 +155,34 @@ final private[savedmodel] class ScoredValues(
     }
   }
 
+  /** Adds a row to the batch, unless that one has to run first. */
+  private def add(row: GenericInternalRow): Boolean = {
+    if (batchTypes ne types) {
+      if (batch != null && batch.size > 0) return false
+      batch = open.begin(scoring.batch(inputs.map(_.name).zip(types)))
+      batchTypes = types
+    }
+    batch.add(row, ordinals)
+  }
+
   private def convert(row: Any): GenericInternalRow = {
     val values = JvmValues.ofInputs(row, inputs)
     if (values.contains(null)) null
     else {
       val found = values.toSeq.map(JvmValues.typeOf)
-      if (found != types) change(found)
+      if (found != types) types = if (types == null) found else common(found)
       new GenericInternalRow(values.map(JvmValues.catalyst))
     }
   }
 
-  /** The first row says of what type all are. */
-  private def change(found: Seq[DataType]): Unit =
-    if (types == null) {
-      types = found
-      batch = scoring.batch(inputs.map(_.name).zip(types))
-    } else {
-      inputs.zip(types).zip(found).foreach { case ((spec, first), now) =>
-        if (first != now) {
-          throw new IllegalArgumentException(
-            s"the values for the model's input $spec are of type ${first.catalogString} at first " +
-              s"and ${now.catalogString} later: give all in one type"
-          )
-        }
-      }
+  /** The first row says of what type all are; empty sequences in it leave that open. */
+  private def common(found: Seq[DataType]): Seq[DataType] = {
+    val all = inputs.indices.map { i =>
+      JvmValues.common(types(i), found(i)).getOrElse(throw new IllegalArgumentException(
+        s"the values for the model's input ${inputs(i)} are of type ${types(i).catalogString} at " +
+          s"first and ${found(i).catalogString} later: give all in one type"
+      ))
     }
+    if (all == types) types else all
+  }
 }

@@ -33,6 +33,16 @@ final class TensorSpec private[savedmodel] (
   def dataType: DataType =
     rowShape.get.foldLeft(heldAs.sparkType)((inner, _) => ArrayType(inner, containsNull = false))
 
+  /** Whether it is the same tensor, of a model that may have been loaded twice. */
+  override def equals(other: Any): Boolean = other match {
+    case that: TensorSpec => fields == that.fields
+    case _ => false
+  }
+
+  override def hashCode: Int = fields.hashCode
+
+  private def fields = (name, code, shape, tensor, kind)
+
   override def toString: String = {
     val dims = shape.map(_.map(d => if (d < 0) "?" else d.toString).mkString("[", ", ", "]"))
     s"$name: $dtype${dims.getOrElse(" of unknown rank")}"
@@ -45,6 +55,13 @@ final class Signature private[savedmodel] (
     val inputs: Seq[TensorSpec],
     val outputs: Seq[TensorSpec]
 ) extends Serializable {
+
+  override def equals(other: Any): Boolean = other match {
+    case that: Signature => name == that.name && inputs == that.inputs && outputs == that.outputs
+    case _ => false
+  }
+
+  override def hashCode: Int = (name, inputs, outputs).hashCode
 
   /** @throws IllegalArgumentException if there is none of that name, with those that there are */
   private[savedmodel] def input(named: String): TensorSpec = find(inputs, "input", named)

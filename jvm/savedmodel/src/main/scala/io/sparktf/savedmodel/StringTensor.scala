@@ -1,5 +1,9 @@
 package io.sparktf.savedmodel
 
+import java.nio.ByteBuffer
+import java.nio.charset.CharacterCodingException
+import java.nio.charset.StandardCharsets.UTF_8
+
 import org.apache.spark.unsafe.Platform
 import org.tensorflow.internal.c_api._
 import org.tensorflow.internal.c_api.global.tensorflow._
@@ -39,5 +43,19 @@ private[savedmodel] object StringTensor {
     val from = TF_TString_GetDataPointer(string).address
     Platform.copyMemory(null, from, bytes, Platform.BYTE_ARRAY_OFFSET, bytes.length.toLong)
     bytes
+  }
+
+  /** Whether these are UTF-8. */
+  def isText(bytes: Array[Byte]): Boolean = {
+    var i = 0
+    while (i < bytes.length && bytes(i) >= 0) i += 1
+    i == bytes.length || {
+      try {
+        UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, i, bytes.length - i))
+        true
+      } catch {
+        case _: CharacterCodingException => false
+      }
+    }
   }
 }

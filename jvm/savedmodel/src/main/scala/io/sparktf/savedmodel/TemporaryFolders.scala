@@ -26,11 +26,13 @@ private[savedmodel] object TemporaryFolders {
     cleaner.register(owner, new Removal(folder))
   }
 
+  def remove(folder: Path): Unit = {
+    delete(folder)
+    folders.remove(folder)
+  }
+
   final private class Removal(folder: Path) extends Runnable {
-    override def run(): Unit = {
-      delete(folder)
-      folders.remove(folder)
-    }
+    override def run(): Unit = remove(folder)
   }
 
   private def delete(folder: Path): Unit =

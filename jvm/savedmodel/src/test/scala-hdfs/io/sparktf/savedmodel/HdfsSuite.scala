@@ -48,6 +48,20 @@ class HdfsSuite extends ScoringSuite with BeforeAndAfterAll {
     assertClose(SavedModel.load(uri).predict(rows).flatten, Models.floats("linear"))
   }
 
+  test("paths with blanks, percent signs and letters beyond ASCII") {
+    val from = java.nio.file.Paths.get(Models.path("linear"))
+    val zip = temporaryFolder().resolve("linear.zip")
+    Models.zip("linear", zip, "linear/")
+    for (name <- Seq("my models", "100%", "a%20b", "mödel é", "日本 #1?x=y", "a+b&c")) {
+      for (what <- Seq(from, zip)) {
+        val uri = upload(what, s"/models/$name/${what.getFileName}")
+        for (shown <- Seq(uri, new Path(uri).toUri.toString)) {
+          assertClose(SavedModel.load(shown).predict(rows).flatten, Models.floats("linear"))
+        }
+      }
+    }
+  }
+
   test("nothing there, and no model") {
     intercept[FileNotFoundException](SavedModel.load(s"${hdfs.uri}/no/such/model"))
     fs.mkdirs(new Path(s"${hdfs.uri}/empty"))

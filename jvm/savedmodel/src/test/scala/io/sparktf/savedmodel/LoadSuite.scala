@@ -41,6 +41,31 @@ class LoadSuite extends ScoringSuite {
       assertClose(SavedModel.load(zip.toString).predict(rows).flatten, Models.floats("linear"))
     }
 
+  test("paths with blanks, percent signs and letters beyond ASCII") {
+    for (name <- Seq("my model", "100%", "a%20b", "mödel é", "日本 #1?x=y", "v:1", "a+b&c")) {
+      val folder = temporaryFolder().resolve(name)
+      Models.copy("linear", folder.resolve("linear"))
+      val zip = folder.resolve(s"$name.zip")
+      Models.zip("linear", zip, s"$name/")
+      for (path <- Seq(folder.resolve("linear"), zip)) {
+        // As it is, as Hadoop and Spark write it, and as Java does.
+        for (shown <- Seq(path.toString, s"file://$path", s"file:$path", path.toUri.toString)) {
+          val model = SavedModel.load(shown)
+          assert(model.path == shown)
+          assertClose(model.predict(rows).flatten, Models.floats("linear"))
+        }
+      }
+    }
+  }
+
+  test("of a file: URI that names two, the one that is written so is meant") {
+    val folder = temporaryFolder()
+    Models.copy("linear", folder.resolve("a b"))
+    Models.copy("linear_other", folder.resolve("a%20b"))
+    val found = SavedModel.load(s"file://$folder/a%20b").predict(rows).flatten
+    assertClose(found, Models.floats("linear_other"))
+  }
+
   test("a zip whose names lead out of it is refused") {
     val zip = temporaryFolder().resolve("evil.zip")
     Models.zip("linear", zip, "../../evil/")
@@ -59,6 +84,38 @@ class LoadSuite extends ScoringSuite {
     }
     threads.foreach(_.join())
     assert(ModelCache.loads.get == before + 1)
+  }
+
+  test("a model is sent once to an application, and again where that has failed") {
+    val key = ModelKey("/models/a", temporaryFolder().toString, Seq("serve"))
+    val sent = new java.util.concurrent.atomic.AtomicInteger
+    def ship(application: String): Unit =
+      ModelShipping.once(application, key)(sent.incrementAndGet(): Unit)
+    intercept[java.io.IOException](
+      ModelShipping.once("one", key)(throw new java.io.IOException("no space left"))
+    )
+    ship("one")
+    assert(sent.get == 1)
+    ship("one")
+    assert(sent.get == 1)
+    // Who comes meanwhile goes on when it is there, and not before.
+    val begun = new java.util.concurrent.CountDownLatch(1)
+    val second = new Thread(() => {
+      begun.await()
+      ship("another")
+      sent.incrementAndGet(): Unit
+    })
+    val first = new Thread(() =>
+      ModelShipping.once("another", key) {
+        begun.countDown()
+        val left = Set(Thread.State.BLOCKED, Thread.State.TERMINATED)
+        while (!left(second.getState)) Thread.`yield`()
+        sent.set(100)
+      }
+    )
+    Seq(second, first).foreach(_.start())
+    Seq(first, second).foreach(_.join())
+    assert(sent.get == 101)
   }
 
   test("signatures and tags that there are not") {
@@ -106,6 +163,40 @@ class LoadSuite extends ScoringSuite {
       val model = SavedModel.load(Models.path(name))
       assertClose(model.predict(rows).flatten, Models.floats("linear"))
     }
+
+  test("copies of many models do not add up, and a failed one leaves none") {
+    val folder = temporaryFolder()
+    def copies = TemporaryFolders.current.count(Files.exists(_))
+    val before = copies
+    val paths = (1 to 20).map { i =>
+      val zip = folder.resolve(s"$i.zip")
+      Models.zip("module", zip, "")
+      ModelFiles.fetch(zip.toString, new org.apache.hadoop.conf.Configuration())
+      zip
+    }
+    val first = paths.last.toString
+    def fetched = ModelFiles.fetch(first, new org.apache.hadoop.conf.Configuration())
+    assert(fetched eq fetched)
+    val deadline = System.nanoTime + 30L * 1000 * 1000 * 1000
+    while (copies > before + 8 && System.nanoTime < deadline) {
+      System.gc()
+      Thread.`yield`()
+    }
+    assert(copies <= before + 8)
+    val known = TemporaryFolders.current
+    val broken = folder.resolve("broken.zip")
+    Models.zip("module", broken, "../../evil/")
+    failure(SavedModel.load(broken.toString))
+    val other = folder.resolve("other.zip")
+    Files.write(other, Array[Byte](1))
+    failure(SavedModel.load(other.toString))
+    assert((TemporaryFolders.current -- known).isEmpty)
+  }
+
+  test("a small heap sets no limit to the memory of models") {
+    linear.predict(rows)
+    assert(org.bytedeco.javacpp.Pointer.maxPhysicalBytes == 0)
+  }
 
   test("copies and native memory go when nothing refers to them") {
     val folder = temporaryFolder()

@@ -100,6 +100,64 @@ class PredictSuite extends ScoringSuite {
     assert(failure(echo("float32_scalar", "1")).contains("it is string, and has to hold numbers"))
   }
 
+  test("strings that are no text are errors, by all ways") {
+    val bytes = Array(0x61, 0xff, 0x62).map(_.toByte)
+    val truncated = "grüße".getBytes("UTF-8").take(3)
+    val rdd = spark.sparkContext.parallelize(Seq(bytes), 1)
+    val scalar = SavedModel.load(Models.path("ranks"), "string_0")
+    val array = SavedModel.load(Models.path("ranks"), "string_2")
+    val failures = Seq(
+      failure(scalar.predictAs[String](Array(bytes))),
+      failure(scalar.predictAs[String](Array(truncated))),
+      failure(array.predictAs[Array[Array[String]]](Array(Seq(Seq(bytes))))),
+      failure(rdd.mapPartitions(scalar.scorer[Array[Byte], String]()).collect()),
+      failure(scalar.transform(column("unhex('61FF62')")).collect()),
+      failure(array.transform(column("array(array(unhex('C3')))")).collect())
+    )
+    failures.foreach { message =>
+      assert(message.contains("the model's output y: string[?"))
+      assert(message.contains("has bytes that are not UTF-8"))
+      assert(message.contains("tf.io.encode_base64"))
+    }
+    assert(scalar.predictAs[String](Array("grüße\u0000", "\ud83d\ude00")).toSeq ==
+      Seq("grüße\u0000", "\ud83d\ude00"))
+  }
+
+  test("decimals of the JVM where whole numbers go in") {
+    val largest = new java.math.BigDecimal("18446744073709551615")
+    assert(echo("uint64_scalar", largest) == largest)
+    assert(echo("uint64_scalar", BigDecimal(7)) == new java.math.BigDecimal(7))
+    assert(echo("int64_scalar", BigDecimal(-7)) == -7L)
+    assert(echo("int8_scalar", new java.math.BigDecimal("7.00")) == 7.toByte)
+    assert(echo("uint64", Seq(BigDecimal(7), BigDecimal(8))).asInstanceOf[Array[_]].toSeq ==
+      Seq(7, 8).map(new java.math.BigDecimal(_)))
+    assert(failure(echo("uint64_scalar", BigDecimal(1.5))).contains("1.5 is no whole number"))
+    assert(failure(echo("int32_scalar", BigDecimal(1.5))).contains("1.5 is no whole number"))
+    assert(failure(echo("uint64_scalar", BigDecimal(-1))).contains("-1 does not fit uint64"))
+    assert(failure(echo("uint64_scalar", BigDecimal(largest) + 1)).contains("does not fit uint64"))
+    assert(failure(echo("int8_scalar", BigDecimal(128))).contains("128 does not fit int8"))
+    assert(failure(echo("int64_scalar", BigDecimal(1e300))).contains("does not fit"))
+    val model = SavedModel.load(Models.path("echo"), "int64_scalar")
+    assert(model.transform(column("cast(-7 AS DECIMAL(38,6))")).head().getLong(1) == -7L)
+  }
+
+  test("empty sequences beside others, and sequences beside arrays") {
+    val model = SavedModel.load(Models.path("ranks"), "float32_1")
+    val given = Seq[Any](Nil, Seq(1f, 2f), Nil, Array(3f), Vector.empty[Float])
+    val expected = Seq(Nil, Seq(1f, 2f), Nil, Seq(3f), Nil)
+    def sequences(scored: Array[Array[Float]]) = scored.toSeq.map(_.toSeq)
+    assert(sequences(model.predictAs[Array[Float]](given.toArray)) == expected)
+    assert(sequences(model.predictAs[Array[Float]](given.reverse.toArray)) == expected.reverse)
+    val nested = SavedModel.load(Models.path("ranks"), "string_2")
+    assert(
+      nested.predictAs[Array[Array[String]]](Array(Nil, Seq(Nil), Seq(Seq("a"))))
+        .toSeq.map(_.toSeq.map(_.toSeq)) == Seq(Nil, Seq(Nil), Seq(Seq("a")))
+    )
+    val mixed = failure(model.predictAs[Array[Float]](Array(Seq[Any](1, 2.5))))
+    assert(mixed.contains("column 'x' for the model's input x: float32[?, ?]"))
+    assert(mixed.contains("a row's values are of several types"))
+  }
+
   test("several inputs and outputs") {
     val model = SavedModel.load(Models.path("several"))
     assert(model.inputs.map(_.name) == Seq("counts", "label", "weight"))

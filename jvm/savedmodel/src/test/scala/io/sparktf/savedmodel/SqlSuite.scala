@@ -109,6 +109,50 @@ class SqlSuite extends ScoringSuite {
     )
   }
 
+  test("inside of a lambda, for each of its elements") {
+    val each = sql(
+      "SELECT id, transform(array(features, array(1, 2)), x -> tfpredict(x)[0]) y FROM t ORDER BY id"
+    )
+    val found = each.collect().map(_.getSeq[Float](1))
+    assertClose(found.map(_.head), expected)
+    assertClose(found.map(_.last), Array.fill(5)(expected.head))
+    // What does not depend on the element is scored below, and so are arguments with lambdas.
+    val below = sql(
+      "SELECT transform(array(1f), x -> x + tfpredict(features)[0])[0], " +
+        "tfpredict(transform(features, x -> x)) y FROM t ORDER BY id"
+    )
+    assert(batched(below) == 2)
+    assertClose(below.collect().map(_.getFloat(0)), expected.map(_ + 1f))
+    assertClose(scores(below.collect(), at = 1), expected)
+    val nested = sql(
+      "SELECT transform(features, a -> transform(array(tfpredict(array(a, id))), b -> b[0])[0]) " +
+        "FROM t WHERE id = 1"
+    )
+    assertClose(
+      nested.head().getSeq[Float](0),
+      linear.predict(Array(Array(3f, 1f), Array(5f, 1f))).flatten
+    )
+  }
+
+  test("of two functions of the same model, it is evaluated once") {
+    ready
+    val t = spark.table("t")
+    val (one, other) =
+      (SavedModel.load(Models.path("linear")), SavedModel.load(Models.path("linear")))
+    assert(one == other && one.hashCode == other.hashCode)
+    assert(one.inputs == other.inputs && one.signature.hashCode == other.signature.hashCode)
+    assert(one != one.withSignature("serve"))
+    val both = t.select(one.udf(t("features")).as("a"), other.udf(t("features")).as("b"))
+    assert(batched(both) == 1)
+    val cached = one.transform(t).cache()
+    try {
+      cached.count()
+      val again = other.transform(t)
+      assert(again.queryExecution.withCachedData.toString.contains("InMemoryRelation"))
+      assertClose(scores(again.orderBy("id").collect(), at = 2), expected)
+    } finally cached.unpersist()
+  }
+
   test("of constants and nulls") {
     assertClose(scores(sql("SELECT tfpredict(array(1, 2))").collect()), expected.take(1))
     assert(sql("SELECT tfpredict(NULL)").head().isNullAt(0))

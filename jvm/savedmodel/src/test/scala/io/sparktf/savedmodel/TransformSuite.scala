@@ -164,11 +164,94 @@ class TransformSuite extends ScoringSuite {
       linear.transform(rows.selectExpr("slice(v, 1, 1) AS v")).collect()
     )
     assert(flat.contains("a row has 1 values"))
-    assert(refusal("fixed", "array(array(1f, 2f), array(3f))").contains("2 and 1 elements"))
+    assert(refusal(
+      "fixed",
+      "array(array(1f, 2f), array(3f))"
+    ).contains("arrays of 2 and of 1 elements"))
     assert(refusal("fixed", "array(array(1f, 2f), array(3f, 4f), array(5f, 6f))").contains("3×2"))
     assert(refusal("fixed", "array(array(1f, 2f), array(3f, 4f))").contains("a row has 2×2 values"))
     assert(refusal("cube", "array(1f)").contains("arrays within arrays, 2 deep"))
     assert(refusal("half", "array(1f, 2f, 3f)").contains("a row has 3 values"))
+  }
+
+  /** By all ways that there are. */
+  private def refusals(model: SavedModel, sql: String): Seq[String] = {
+    val df = column(sql)
+    val rows = df.collect().map(_.get(0))
+    val rdd = spark.sparkContext.parallelize(rows.toSeq, 1)
+    Seq(
+      failure(model.transform(df).collect()),
+      failure(model.predictAs[AnyRef](rows)),
+      failure(rdd.mapPartitions(model.scorer[Any, AnyRef]()).collect())
+    )
+  }
+
+  test("ragged rows, at whatever depth") {
+    def ranks(signature: String) = SavedModel.load(Models.path("ranks"), signature)
+    for (
+      (signature, sql, first, other) <- Seq(
+        ("float32_3", "array(array(array(1f, 2f)), array(array(3f, 4f, 5f)))", 2, 3),
+        ("float32_3", "array(array(array(1f, 2f, 3f)), array(array(4f, 5f)))", 3, 2),
+        ("int64_3", "array(array(array(1, 2), array(3, 4)), array(array(5, 6)))", 2, 1),
+        ("string_3", "array(array(array('a', 'b')), array(array('c')))", 2, 1),
+        ("string_4", "array(array(array(array('a'))), array(array(array('b', 'c'))))", 1, 2),
+        ("float32_last3", "array(array(array(1f, 2f, 3f)), array(array(4f, 5f)))", 3, 2),
+        ("float32_2x3", "array(array(array(1f, 2f), array(3f)), array(array(4f, 5f, 6f)))", 2, 1)
+      )
+    ) {
+      refusals(ranks(signature), sql).foreach { message =>
+        assert(message.contains(s"arrays of $first and of $other elements"), s"$signature $sql")
+      }
+    }
+    // An array of none has no say on what the others would hold.
+    val some = "array(cast(array() AS ARRAY<ARRAY<FLOAT>>), array(array(1f)))"
+    refusals(ranks("float32_3"), some).foreach(m => assert(m.contains("arrays of 0 and of 1")))
+  }
+
+  test("an empty row has the signature's own sizes, whatever is beside it") {
+    val three = "array(array(1f, 2f, 3f))"
+    val none = "cast(array() AS ARRAY<ARRAY<FLOAT>>)"
+    val deep = "cast(array() AS ARRAY<ARRAY<ARRAY<FLOAT>>>)"
+    def lengths(signature: String, values: String*): Seq[Seq[Int]] = {
+      val df = spark.sql(values.mkString("SELECT explode(array(", ", ", ")) AS x"))
+      val model = SavedModel.load(Models.path("lengths"), signature)
+      model.transform(df.coalesce(1)).collect().toSeq.map(_.getSeq[Int](1).toSeq)
+    }
+    assert(lengths("free", none) == Seq(Seq(0, 0)))
+    assert(lengths("free", three, none, three) == Seq(Seq(1, 3), Seq(0, 0), Seq(1, 3)))
+    assert(lengths("unknown", three, none) == Seq(Seq(1, 3), Seq(0, 0)))
+    val full = s"array($three)"
+    assert(lengths("last3", deep) == Seq(Seq(0, 0, 3)))
+    assert(lengths("last3", "array(array())") == Seq(Seq(1, 0, 3)))
+    assert(lengths("last3", full, deep, s"array($none)") ==
+      Seq(Seq(1, 1, 3), Seq(0, 0, 3), Seq(1, 0, 3)))
+  }
+
+  test("equal results are equal bytes: groups, distinct rows and sets") {
+    val model = SavedModel.load(Models.path("echo"), "int32")
+    val session = spark
+    import session.implicits._
+    // One length after the other, by turns.
+    val given = (0 until 42).map(i => if (i % 2 == 0) Seq(i, 1, 2, i) else Seq(1, 2, i % 3))
+    val expected = given.groupBy(identity).map { case (row, all) => row -> all.length.toLong }
+    val df = given.toDF("x").coalesce(1)
+    val scored = model.transform(df, outputs = Map("y" -> model.outputs.head.name)).select("y")
+    val groups = scored.groupBy("y").count().collect()
+    assert(groups.map(row => row.getSeq[Int](0).toSeq -> row.getLong(1)).toMap == expected)
+    assert(groups.length == expected.size)
+    assert(scored.distinct().count() == expected.size)
+    val sets = scored.selectExpr("count(DISTINCT y)", "size(collect_set(y))").head()
+    assert(sets.getLong(0) == expected.size && sets.getInt(1) == expected.size)
+  }
+
+  test("what is not deterministic is computed once for each row") {
+    val df = spark.range(0, 60, 1, 1).selectExpr("id", "sequence(0, int(id % 3)) AS x")
+    val numbered = SavedModel.load(Models.path("numbered"))
+    spark.udf.register("numbered", numbered.udf)
+    for (n <- Seq("monotonically_increasing_id()", "id")) {
+      val found = df.selectExpr("id", s"numbered($n, x) AS y").collect()
+      assert(found.map(_.getLong(1)).toSeq == (0L until 60L))
+    }
   }
 
   test("null elements") {
