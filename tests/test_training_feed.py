@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -124,6 +125,49 @@ def test_the_same_seed_gives_the_same_rows_in_whatever_pieces_and_order_they_cam
     assert attempt(at, total) == first[at : at + total]
 
 
+def test_columns_of_each_kind_stay_together_in_slices(monkeypatch):
+    """Which begin anywhere in Arrow's buffers."""
+    monkeypatch.setattr(_train_feed, "_SHUFFLED_ROWS", 7)
+    count = 50
+    vector = pa.struct(
+        {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}
+        | {"values": pa.list_(pa.float64())}
+    )
+    dense = {"type": 1, "size": None, "indices": None}
+    vectors = [
+        {**dense, "values": [float(i), 2.0]}
+        if i % 3
+        else {"type": 0, "size": 2, "indices": [1], "values": [float(i)]}
+        for i in range(count)
+    ]
+    ids = range(count)
+    columns = {
+        "id": (pa.array(ids), lambda i: i),
+        "vector": (pa.array(vectors, vector), lambda i: [i, 2.0] if i % 3 else [0.0, i]),
+        "nested": (pa.array([[[i], [i + 1]] for i in ids]), lambda i: [[i], [i + 1]]),
+        "bytes": (pa.array([bytes([i, i + 1]) for i in ids]), lambda i: [i, i + 1]),
+        "text": (pa.array([f"ü{i}" for i in ids]), lambda i: f"ü{i}".encode()),
+        "bits": (pa.array([[i % 2 == 0] * 3 for i in ids]), lambda i: [i % 2 == 0] * 3),
+        "decimal": (
+            pa.array([Decimal(i) / 10 for i in ids], pa.decimal128(5, 1)),
+            lambda i: i / 10,
+        ),
+    }
+    places = pa.array(np.random.default_rng(0).permutation(count), pa.int64())
+    batch = pa.record_batch([*(c for c, _ in columns.values()), places], [*columns, PLACE])
+    batches = [batch.slice(0, 13), batch.slice(13, 20), batch.slice(33)]
+    rows = feed(batches, shapes={"bytes": (2,)}, shuffle=11)
+    found = {name: [] for name in columns}
+    blocks = rows.blocks(0, 5)
+    while len(found["id"]) < count:
+        for name, values in zip(rows.inputs, next(blocks), strict=True):
+            found[name] += values.tolist()
+    order = found["id"][:count]
+    assert sorted(order) == list(ids)
+    for name, (_, expected) in columns.items():
+        assert found[name][:count] == [expected(i) for i in order], name
+
+
 def test_slices_are_no_more_than_runs():
     blocks = [placed(p, 0, range(100)) for p in range(10)]
     rows = itertools.chain.from_iterable(blocks[5:] + blocks[:5])
@@ -171,8 +215,6 @@ def test_numbers_keep_their_type(kind, values, dtype):
 
 
 def test_decimals_strings_bytes_and_vectors():
-    from decimal import Decimal
-
     assert one([Decimal("1.5")] * 2, pa.decimal128(4, 2)).inputs["x"].dtype == "float64"
     ((found,),) = itertools.islice(one(["ü", "b"], pa.string()).blocks(0, 2), 1)
     assert found[:2].tolist() == ["ü".encode(), b"b"]
