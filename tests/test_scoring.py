@@ -177,6 +177,7 @@ def test_a_plain_column_for_a_shape_of_one(spark, models):
     big = 2**60 + 1
     assert scores(frame(spark, [big, None, 5], "bigint"), predict("x")) == [[big + 1], None, [6]]
     assert scores(frame(spark, [[big], None], "array<bigint>"), predict("x")) == [[big + 1], None]
+    assert scores(frame(spark, [None, None], "bigint"), predict("x")) == [None, None]
 
 
 def test_nan_is_a_value_and_no_null(spark, models):
