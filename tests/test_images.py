@@ -283,6 +283,39 @@ def test_damaged_images_can_be_null_with_the_reason(spark, damaged):
     assert "pixels of mode F have no known range" in rows["floats.tif"].error
 
 
+@pytest.mark.parametrize("on_error", ["fail", "drop", "null"])
+def test_what_no_image_is_to_blame_for_is_an_error(monkeypatch, on_error):
+    file = io.BytesIO()
+    picture(4, 4).save(file, "PNG")
+    batch = pa.record_batch({"path": ["file:/x/cat/1.png"], "content": [file.getvalue()]})
+    decode = _image_decoding.decoder({"file:/x/cat": (0, "cat")}, None, "L", "nearest", on_error)
+
+    def decoded():
+        return list(decode(iter([batch])))
+
+    assert decoded()[0].num_rows == 1
+    with monkeypatch.context() as patch:
+        patch.delattr(Image.core, "zip_decoder")  # as a Pillow that was built without it
+        with pytest.raises(
+            RuntimeError, match=r"cat/1\.png was not decoded, and the file is not to"
+        ):
+            decoded()
+    with monkeypatch.context() as patch:
+
+        def no_memory(*_):
+            raise MemoryError
+
+        patch.setattr(Image.core, "new", no_memory)
+        with pytest.raises(RuntimeError, match=r"cat/1\.png was not decoded, .*: MemoryError"):
+            decoded()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "PIL", None)  # as where it is not installed
+        with pytest.raises(
+            RuntimeError, match=r"cannot import .*: install sparktf\[images\] there"
+        ):
+            decoded()
+
+
 def test_folders_without_classes_are_refused_at_once(spark, tmp_path):
     (tmp_path / "empty").mkdir()
     save(tmp_path / "flat" / "1.png")

@@ -3,15 +3,18 @@
 import decimal
 import io
 import math
+from fractions import Fraction
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.ml.linalg import Vectors
 from pyspark.sql import functions as F  # noqa: N812
 from scoring_models import DTYPES
 
 import sparktf
-from sparktf import _scoring_plan
+from sparktf import _arrow_tensors, _scoring_plan
+from sparktf._input import Input
 
 
 def frame(spark, rows, kind, partitions=1):
@@ -174,6 +177,7 @@ def test_a_plain_column_for_a_shape_of_one(spark, models):
     big = 2**60 + 1
     assert scores(frame(spark, [big, None, 5], "bigint"), predict("x")) == [[big + 1], None, [6]]
     assert scores(frame(spark, [[big], None], "array<bigint>"), predict("x")) == [[big + 1], None]
+    assert scores(frame(spark, [None, None], "bigint"), predict("x")) == [None, None]
 
 
 def test_nan_is_a_value_and_no_null(spark, models):
@@ -241,6 +245,57 @@ def test_the_model_sees_batches_of_the_size_asked_for(spark, models):
     sizes = sparktf.predict_udf(models.signatures, signature="batch_size", batch_size=4)
     df = spark.range(0, 10, 1, 1).selectExpr("cast(id AS int) AS i", "float(id) AS x")
     assert scores(df, sizes("x")) == [4, 4, 4, 4, 4, 4, 4, 4, 2, 2]
+
+
+def test_numbers_are_rounded_once():
+    """Whatever lies between the column's type and the input's."""
+    import ml_dtypes
+
+    def of(values, kind, dtype):
+        return _arrow_tensors.Rows(pa.array(values, kind), Input("x", "x", dtype, ())).values
+
+    random = np.random.default_rng(3)
+    for precision, scale in ((10, 2), (18, 4), (38, 4), (38, 19), (38, 37)):
+        digits = "".join(map(str, random.integers(0, 10, 400 * precision)))
+        context = decimal.Context(prec=60)
+        rows = [
+            decimal.Decimal(digits[i : i + precision]).scaleb(-scale, context)
+            for i in range(0, len(digits), precision)
+        ]
+        # In the middle of two float32, and beside it; and around the ends of int64.
+        middles = [2**24 * k + 1 for k in range(1, 50)] if precision - scale > 10 else []
+        rows += [decimal.Decimal(m) + d for m in middles for d in (0, decimal.Decimal("1e-4"))]
+        ends = [2**53 + 1, 2**63, 2**64 + 5, -(2**63)] if precision - scale > 20 else []
+        rows += map(decimal.Decimal, ends)
+        kind = pa.decimal128(precision, scale)
+        assert of([], kind, "float64").tolist() == []
+        assert of(rows, kind, "float64").tolist() == [float(row) for row in rows]
+        found = of(rows, kind, "float32")
+        for value, row in zip(found, rows, strict=True):
+            near = [np.nextafter(value, np.float32(to)) for to in (-np.inf, np.inf)]
+            wrong = abs(Fraction(float(value)) - Fraction(row))
+            assert all(abs(Fraction(float(other)) - Fraction(row)) >= wrong for other in near)
+    # Just above the middle of two neighbours, which float32 takes for the middle.
+    high = 1 + 2.0**-8 + 2.0**-40
+    assert of([high], pa.float64(), "bfloat16").tolist() == [1 + 2.0**-7]
+    assert of([2**40 + 2**32 + 1], pa.int64(), "bfloat16").tolist() == [2.0**40 + 2.0**33]
+    values = [math.inf, -math.inf, 0.0, -0.0, 1e-45, 65519.0]
+    for dtype in ("float16", "bfloat16", "float32"):
+        wanted = np.array(values).astype(getattr(ml_dtypes, dtype, dtype))
+        np.testing.assert_array_equal(of(values, pa.float64(), dtype), wanted)
+
+
+def test_an_empty_list_has_any_shape_below():
+    boxes = Input("x", "column 'x'", "float32", (None, 4))
+    assert _arrow_tensors.fit((0, 0), boxes) == (0, 4)
+    with pytest.raises(ValueError, match="nested arrays of lengths 2 x 0"):
+        _arrow_tensors.fit((2, 0), boxes)
+    nested = _arrow_tensors.Rows(pa.array([[], [[1, 2, 3, 4]]]), boxes)
+    numbers, shapes = nested.by_shape(2)
+    assert [nested.take(np.array([i]), shapes[numbers[i]], 2).shape for i in range(2)] == [
+        (1, 0, 4),
+        (1, 1, 4),
+    ]
 
 
 def test_the_default_batch_size_goes_by_the_width_of_a_row(models):

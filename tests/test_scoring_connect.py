@@ -1,5 +1,6 @@
 """Scoring through Spark Connect: the model and the package reach a server's executors."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -51,10 +52,10 @@ def test_a_folder_of_the_client(points, models, tmp_path):
 def test_a_folder_and_a_zip_that_only_the_server_can_read(spark, session, points, models, hdfs):
     archive = shutil.make_archive(str(Path(models.linear).parent / "packed"), "zip", models.linear)
     for source in (models.linear, archive):
-        uri = f"{hdfs}/connect/{Path(source).name}"
-        with pytest.raises(FileNotFoundError, match=f"no such file or folder: {uri}"):
+        uri = f"{hdfs}/connect/grün 100%25 [a] {Path(source).name}"
+        with pytest.raises(FileNotFoundError, match=f"no such file or folder: {re.escape(uri)}"):
             sparktf.predict_udf(uri)
-        _remote_files.put(spark, Path(source), uri)
+        _remote_files.HadoopPlace(spark, uri).write(Path(source))
         assert scores(points, sparktf.predict_udf(uri)("x")) == SCORES
     with pytest.raises(ValueError, match="Spark's server cannot read nosuch://a/b"):
         sparktf.predict_udf("nosuch://a/b")

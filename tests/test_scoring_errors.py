@@ -211,6 +211,9 @@ def test_null_elements(spark, models):
         ("string", 1, "int", "its values are int.* where string or binary is needed"),
         ("float32", 1e300, "double", "a finite value of float64 is beyond what it can hold"),
         ("float16", 1e6, "float", "a finite value of float32 is beyond what it can hold"),
+        ("float16", 70000, "int", "a finite value of int32 is beyond what it can hold"),
+        ("bfloat16", 3.4028234e38, "float", "a finite value of float32 is beyond what it can hold"),
+        ("bfloat16", 1e300, "double", "a finite value of float64 is beyond what it can hold"),
     ],
 )
 def test_values_that_the_dtype_does_not_hold(spark, models, dtype, row, kind, message):

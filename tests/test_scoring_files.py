@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from test_scoring import frame, scores
 
 import sparktf
-from sparktf import _model_files
+from sparktf import _model_files, _model_store, _remote_files
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -60,12 +61,25 @@ def test_a_zip_is_unpacked_once_until_it_changes(spark, models, tmp_path):
     assert scored(spark, archive) == [[3.5], [8.5]]
 
 
-def test_a_path_with_spaces_and_a_file_uri(spark, models, tmp_path):
-    folder = tmp_path / "my models #1"
+# Hadoop takes no percent sign for an escape, and Spark some of these for a pattern.
+AWKWARD = "my 100%25 größe 模型 #1 [a] {b}*?"
+
+
+def test_any_name_is_one_of_a_path(spark, models, tmp_path):
+    import scoring_models
+
+    folder = tmp_path / AWKWARD
     shutil.copytree(models.linear, folder)
-    assert scored(spark, str(folder)) == SCORES
+    assert scored(spark, folder) == SCORES
     assert scored(spark, f"file:{folder}") == SCORES
     assert scored(spark, f"file://{folder}") == SCORES
+    archive = shutil.make_archive(str(folder), "zip", models.other_linear)
+    assert scored(spark, f"file:{archive}") == [[3.5], [8.5]]
+    for name in ("saved", "saved.zip"):
+        uri = f"file:{folder}/{AWKWARD}/{name}"
+        sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), uri)
+        assert (folder / AWKWARD / name).exists()
+        assert sparktf.load_model(uri).count_params() == 3
 
 
 def test_the_fingerprint_is_of_names_and_contents_alone(models, tmp_path):
@@ -120,15 +134,77 @@ def test_saving_replaces_only_when_told_to(models, tmp_path):
     import scoring_models
 
     model = scoring_models.linear_keras(2.0, -3.0, 0.5)
-    (tmp_path / "model").mkdir()
+    shutil.copytree(models.other_linear, tmp_path / "model")
     (tmp_path / "model" / "old").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "model")
     with pytest.raises(FileExistsError, match="is there already: overwrite=True replaces it"):
         sparktf.save_model(model, tmp_path / "model")
-    sparktf.save_model(model, tmp_path / "model", overwrite=True)
+    sparktf.save_model(model, tmp_path / "link", overwrite=True)
     assert not (tmp_path / "model" / "old").exists()
+    assert (tmp_path / "model" / "saved_model.pb").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "model"]
     with pytest.raises(TypeError, match=r"a Keras model or a tf\.Module can be saved, not a str"):
         sparktf.save_model("model", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.one_spark
+def test_what_is_no_model_is_not_replaced(tmp_path):
+    folders = {"versions": ["1"], "home": ["thesis.tex", "model.keras"]}
+    for name, entries in folders.items():
+        for entry in entries:
+            (tmp_path / name / entry).mkdir(parents=True)
+    (tmp_path / "notes").write_text("important")
+    shutil.make_archive(str(tmp_path / "home"), "zip", tmp_path / "home")
+    for name in ("versions", "home", "notes", "home.zip"):
+        with pytest.raises(FileExistsError, match=f"{name} is no model but a f.*: give the path"):
+            _model_store.check_replaceable(_model_store.LocalPlace(tmp_path / name))
+    (tmp_path / "empty").mkdir()
+    _model_store.check_replaceable(_model_store.LocalPlace(tmp_path / "empty"))
+
+
+_DIES = """
+import os, sys
+from pathlib import Path
+from sparktf import _model_store as store
+calls = [0]
+def dies(original):
+    def call(*arguments):
+        calls[0] += 1
+        if calls[0] == int(sys.argv[1]) + 1:
+            if sys.argv[2] == "killed":
+                os._exit(9)
+            raise OSError("no more")
+        return original(*arguments)
+    return call
+for name in ("write", "sizes", "move_to", "delete"):
+    setattr(store.LocalPlace, name, dies(getattr(store.LocalPlace, name)))
+store.put(Path("new"), store.LocalPlace(Path("model")), overwrite=True)
+"""
+
+
+@pytest.mark.one_spark
+@pytest.mark.parametrize("how", ["killed", "fails"])
+@pytest.mark.parametrize("step", range(5))
+def test_at_each_moment_the_old_or_the_new_model_is_there(tmp_path, step, how):
+    for name in ("new", "model"):
+        (tmp_path / name).mkdir()
+        for file in ("a", "b"):
+            (tmp_path / name / file).write_text(name)
+    command = [sys.executable, "-c", _DIES, str(step), how]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == (9 if how == "killed" else 1), done.stderr
+    whole = {}
+    for path in tmp_path.iterdir():
+        content = {file.read_text() for file in path.iterdir()}
+        if len(list(path.iterdir())) == 2 and len(content) == 1 and path.name != "new":
+            whole[path.name.rpartition("-")[0] or path.name] = content.pop()
+    if step == 3 and how == "killed":  # between the two renames
+        assert whole == {".model.sparktf-new": "new", ".model.sparktf-old": "model"}
+    else:
+        assert whole["model"] == ("new" if step == 4 else "model")
+    if how == "fails" and step < 4:
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "new"]
 
 
 # ---------------------------------------------------------------- HDFS and S3
@@ -137,9 +213,9 @@ def test_saving_replaces_only_when_told_to(models, tmp_path):
 def test_hdfs_folders_and_zips(spark, models, hdfs):
     import scoring_models
 
-    for name in ("models/linear", "models/linear.zip"):
+    for name in (f"models/{AWKWARD}/linear", f"models/{AWKWARD}/linear.zip"):
         uri = f"{hdfs}/{name}"
-        with pytest.raises(FileNotFoundError, match=f"no such file or folder: {uri}"):
+        with pytest.raises(FileNotFoundError, match=f"no such file or folder: {re.escape(uri)}"):
             sparktf.predict_udf(uri)
         sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), uri)
         assert scored(spark, uri) == SCORES
@@ -151,6 +227,10 @@ def test_hdfs_folders_and_zips(spark, models, hdfs):
         sparktf.save_model(scoring_models.linear_keras(-2.0, 3.0, -0.5), uri, overwrite=True)
         assert scored(spark, uri) == [[3.5], [8.5]]
         assert sparktf.load_model(uri).count_params() == 3
+    folder = _remote_files.HadoopPlace(spark, f"{hdfs}/models/{AWKWARD}")
+    assert sorted(folder.names()) == ["linear", "linear.zip"]
+    with pytest.raises(FileExistsError, match=r"is no model but a folder with linear, linear\.zip"):
+        sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), str(folder), overwrite=True)
 
 
 def test_a_file_system_that_spark_does_not_know(spark):
@@ -165,7 +245,9 @@ import sparktf, scoring_models
 spark = SparkSession.builder.master("local[1]").getOrCreate()
 uri = "s3a://models/linear.zip"
 sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), uri)
-sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), "s3a://models/folder")
+for weights in ((-2.0, 3.0, -0.5), (2.0, -3.0, 0.5)):
+    model = scoring_models.linear_keras(*weights)
+    sparktf.save_model(model, "s3a://models/folder", overwrite=True)
 for path in (uri, "s3a://models/folder"):
     df = spark.createDataFrame([([1.0, 2.0],), ([3.0, 5.0],)], "x array<float>").coalesce(1)
     print("scores", json.dumps([r[0] for r in df.select(sparktf.predict_udf(path)("x")).collect()]))

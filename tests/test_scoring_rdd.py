@@ -6,6 +6,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.sql import Row
 
 import sparktf
+from sparktf import _rdd_scoring
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -60,12 +61,49 @@ def test_images_of_several_dimensions_and_plain_values(spark, models):
         ([[1.0, None]], "the RDD: an array has a null element"),
         ([[1.0, 2.0], "x"], "the RDD: its elements are not all of one type"),
         (["x", "y"], "the RDD: its values are string where a number is needed"),
+        ([np.ma.masked_array([1.0, 2.0], [0, 1])], "the RDD: an array has a null element"),
+        ([np.ma.masked_array([[1.0, 2.0]], [[0, 1]])], "the RDD: an array has a null element"),
+        ([[1.0, np.ma.masked]], "the RDD: an array has a null element"),
+        ([[np.ma.masked_array([1.0, 2.0], [0, 1])]], "the RDD: an array has a null element"),
+        ([np.zeros(2, complex)], "the RDD: its elements are of no type that a tensor can have"),
     ],
 )
 def test_what_does_not_fit(spark, models, elements, message):
     rdd = spark.sparkContext.parallelize([elements], 1).flatMap(list)
     with pytest.raises(Exception, match=message):
         sparktf.predict_rdd(rdd, models.linear).collect()
+
+
+def test_whole_numbers_of_64_bits_and_foreign_arrays(spark, models):
+    """Whichever way around an array's bytes are, and Arrow's ints end at 2^63."""
+
+    def found(elements, dtype, rank=1):
+        rdd = spark.sparkContext.parallelize(elements, 1)
+        signature = f"echo3_{dtype}" if rank else f"echo_{dtype}"
+        return sparktf.predict_rdd(rdd, models.signatures, signature=signature).collect()
+
+    most = 2**64 - 1
+    assert found([most, 0, None], "uint64", 0) == [most, 0, None]
+    assert found([[most, 1, 2], [1, 2, 3]], "uint64") == [[most, 1, 2], [1, 2, 3]]
+    assert found([most], "float64", 0) == [2.0**64]
+    swapped = [np.array([1, 2, most], ">u8"), np.array([3, 2, 1], ">u8")]
+    assert found(swapped, "uint64") == [[1, 2, most], [3, 2, 1]]
+    whole = np.ma.masked_array([[1.0, 2.0, 3.0]], [[0, 0, 0]])
+    assert found([whole[0], np.ma.masked], "float32") == [[1.0, 2.0, 3.0], None]
+    for element in (most + 1, -1):
+        with pytest.raises(Exception, match="the RDD: a value does not fit: "):
+            found([element], "uint64", 0)
+    with pytest.raises(Exception, match=r"the RDD: its elements are .* type"):
+        found([2**300], "uint64", 0)
+
+
+def test_large_elements_become_a_column_in_pieces():
+    """Which else would hold 10,000 of them at once."""
+    large = np.zeros(3_000_000)
+    elements = [large, {"a": large.tolist()}, [b"x" * 60_000_000] * 2, Vectors.dense(large), None]
+    sizes = [len(piece) for piece in _rdd_scoring._pieces(elements * 3, 10_000)]
+    assert sizes == [3, 4, 1, 4, 1, 2]
+    assert [len(piece) for piece in _rdd_scoring._pieces([1.0] * 25, 10)] == [10, 10, 5]
 
 
 def test_a_missing_field(spark, models):

@@ -224,6 +224,40 @@ def test_a_killed_worker_resumes_to_the_result_of_an_undisturbed_run(driver, tmp
     assert names == ["epoch-000002.npz", "epoch-000003.npz"]
 
 
+@pytest.mark.one_spark
+def test_the_same_seed_gives_the_same_order_in_each_run(driver):
+    """In batches that end elsewhere, of partitions whose rows come in another order."""
+
+    def train():
+        context = sparktf.context()
+        rows = context.dataset(10, columns="a.b", label="y", shuffle=100, seed=1)
+        own, found = context.row_counts[context.rank], []
+        batches = iter(rows)
+        while len(found) < own:
+            (ids,) = context.strategy().experimental_local_results(next(batches)[0])
+            found += ids.numpy().tolist()
+        return found[:own]
+
+    def call(spark, batch, order):
+        name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+        usual = spark.conf.get(name)
+        spark.conf.set(name, str(batch))
+        try:
+            # Names with a dot, and such as come twice, stand in nobody's way.
+            df = spark.range(0, 3000, 1, 7).selectExpr(
+                "id AS `a.b`", "id % 5 AS y", "id AS same", "map(id, 'x') AS same"
+            )
+            df = df.sortWithinPartitions(order)
+            distributor = sparktf.TensorFlowDistributor(2, verbose=False, results="all")
+            return distributor.train_on(df, train)
+        finally:
+            spark.conf.set(name, usual)
+
+    first = driver.call(call, 10_000, "y")
+    assert sorted(first[0] + first[1]) == list(range(3000))
+    assert driver.call(call, 97, "`a.b`") == first
+
+
 def test_what_the_function_sees(driver):
     def train(argument, named):
         context = sparktf.context()

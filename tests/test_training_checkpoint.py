@@ -21,7 +21,9 @@ def check(uri):
 
 def test_a_local_folder(tmp_path):
     check(str(tmp_path / "a" / "b"))
-    check((tmp_path / "ä b").as_uri())
+    check(f"file:{tmp_path}/100%25 ä #1")
+    check(f"file://{tmp_path}/100%25")
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "100%25 ä #1", "100%25"}
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
         "epoch-000003.npz",
         "epoch-000004.npz",
@@ -43,7 +45,7 @@ def test_s3(tmp_path, monkeypatch):
         where = endpoint.replace("http://", "")
         settings = f"scheme=http&endpoint_override={where}&region=us-east-1"
         for scheme in ("s3", "s3a"):
-            check(f"{scheme}://models/{scheme}/runs?{settings}")
+            check(f"{scheme}://models/{scheme}/runs ä?{settings}")
 
 
 def test_what_only_fsspec_opens(tmp_path):

@@ -2,16 +2,18 @@
 
 import datetime
 import itertools
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sparktf import _train_feed
 from sparktf._train_feed import Feed, dataset
-from sparktf._train_spill import PARTITION, Spill
+from sparktf._train_spill import PLACE, Spill, read
 
 
 def feed(batches, columns=None, label=None, shapes=None, shuffle=0, seeds=(1, 0)):
@@ -70,19 +72,110 @@ def test_each_epoch_has_each_row_once_and_can_be_entered_anywhere(
     assert later[: 2 * total] == everything[start : start + 2 * total]
 
 
-def test_rows_are_in_the_order_of_the_partitions_that_they_are_from():
-    """However they have arrived."""
+def placed(partition, first, ids):
+    """Rows of a partition from the row `first` on."""
+    return [((partition << 33) + first + i, number) for i, number in enumerate(ids)]
 
-    def batch(ids, partitions):
-        columns = [pa.array(ids), pa.array(partitions, pa.int32())]
-        return pa.record_batch(columns, ["id", PARTITION])
 
-    batches = [batch([4, 5, 1], [2, 2, 0]), batch([2, 3], [0, 1])]
-    rows = feed(batches)
-    assert list(rows.inputs) == ["id"]
-    assert taken(rows, 0, 1, 5)[:5] == [1, 2, 3, 4, 5]
-    with pytest.raises(ValueError, match="no column '_sparktf_partition' among 'id'"):
-        feed(batches, PARTITION)
+def arrived(rows, size):
+    """As a task gets them, in batches of so many."""
+    rows = list(rows)
+    for start in range(0, len(rows), size):
+        places, ids = zip(*rows[start : start + size], strict=True)
+        yield pa.record_batch([pa.array(ids), pa.array(places, pa.int64())], ["id", PLACE])
+
+
+def test_rows_are_in_the_order_of_their_places_however_they_have_arrived():
+    rows = [*placed(2, 0, [5, 6]), *placed(0, 0, [1, 2]), *placed(1, 7, [4]), *placed(0, 2, [3])]
+    found = feed(arrived(rows, 3))
+    assert list(found.inputs) == ["id"]
+    assert taken(found, 0, 1, 6)[:6] == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(ValueError, match="no column '_sparktf_place' among 'id'"):
+        feed(arrived(rows, 3), PLACE)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_same_seed_gives_the_same_rows_in_whatever_pieces_and_order_they_came(data):
+    """Each row once an epoch, at an attempt that goes on from anywhere too."""
+    draw = data.draw
+    sizes = draw(st.lists(st.integers(0, 30), min_size=1, max_size=6).filter(any))
+    shuffle = draw(st.integers(0, sum(sizes) + 5))
+    piece = draw(st.integers(1, 40))
+    batch_size = draw(st.integers(1, 9))
+    numbers = itertools.count()
+    partitions = [placed(p, 0, itertools.islice(numbers, n)) for p, n in enumerate(sizes)]
+    total = sum(sizes)
+
+    def attempt(start, count):
+        blocks = draw(st.permutations(partitions))
+        rows = list(itertools.chain.from_iterable(blocks))
+        if draw(st.booleans()):  # as no shuffle of Spark's own does it
+            rows = draw(st.permutations(rows))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_train_feed, "_SHUFFLED_ROWS", piece)
+            found = feed(arrived(rows, draw(st.integers(1, 50))), "id", shuffle=shuffle)
+            return taken(found, start, batch_size, count)[:count]
+
+    first = attempt(0, 3 * total)
+    for epoch in range(3):
+        assert sorted(first[epoch * total : (epoch + 1) * total]) == list(range(total))
+    assert attempt(0, 3 * total) == first
+    at = draw(st.integers(0, 2 * total))
+    assert attempt(at, total) == first[at : at + total]
+
+
+def test_columns_of_each_kind_stay_together_in_slices(monkeypatch):
+    """Which begin anywhere in Arrow's buffers."""
+    monkeypatch.setattr(_train_feed, "_SHUFFLED_ROWS", 7)
+    count = 50
+    vector = pa.struct(
+        {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}
+        | {"values": pa.list_(pa.float64())}
+    )
+    dense = {"type": 1, "size": None, "indices": None}
+    vectors = [
+        {**dense, "values": [float(i), 2.0]}
+        if i % 3
+        else {"type": 0, "size": 2, "indices": [1], "values": [float(i)]}
+        for i in range(count)
+    ]
+    ids = range(count)
+    columns = {
+        "id": (pa.array(ids), lambda i: i),
+        "vector": (pa.array(vectors, vector), lambda i: [i, 2.0] if i % 3 else [0.0, i]),
+        "nested": (pa.array([[[i], [i + 1]] for i in ids]), lambda i: [[i], [i + 1]]),
+        "bytes": (pa.array([bytes([i, i + 1]) for i in ids]), lambda i: [i, i + 1]),
+        "text": (pa.array([f"ü{i}" for i in ids]), lambda i: f"ü{i}".encode()),
+        "bits": (pa.array([[i % 2 == 0] * 3 for i in ids]), lambda i: [i % 2 == 0] * 3),
+        "decimal": (
+            pa.array([Decimal(i) / 10 for i in ids], pa.decimal128(5, 1)),
+            lambda i: i / 10,
+        ),
+    }
+    places = pa.array(np.random.default_rng(0).permutation(count), pa.int64())
+    batch = pa.record_batch([*(c for c, _ in columns.values()), places], [*columns, PLACE])
+    batches = [batch.slice(0, 13), batch.slice(13, 20), batch.slice(33)]
+    rows = feed(batches, shapes={"bytes": (2,)}, shuffle=11)
+    found = {name: [] for name in columns}
+    blocks = rows.blocks(0, 5)
+    while len(found["id"]) < count:
+        for name, values in zip(rows.inputs, next(blocks), strict=True):
+            found[name] += values.tolist()
+    order = found["id"][:count]
+    assert sorted(order) == list(ids)
+    for name, (_, expected) in columns.items():
+        assert found[name][:count] == [expected(i) for i in order], name
+
+
+def test_slices_are_no_more_than_runs():
+    blocks = [placed(p, 0, range(100)) for p in range(10)]
+    rows = itertools.chain.from_iterable(blocks[5:] + blocks[:5])
+    spill = Spill.of(arrived(rows, 70))
+    pieces = read(spill.file.fileno())
+    spill.close()
+    assert len(pieces) <= 10 + 1000 // 70 + 1
+    assert sum(piece.num_rows for piece in pieces) == 1000
 
 
 def test_orders_differ_by_epoch_and_worker_but_not_from_attempt_to_attempt():
@@ -122,8 +215,6 @@ def test_numbers_keep_their_type(kind, values, dtype):
 
 
 def test_decimals_strings_bytes_and_vectors():
-    from decimal import Decimal
-
     assert one([Decimal("1.5")] * 2, pa.decimal128(4, 2)).inputs["x"].dtype == "float64"
     ((found,),) = itertools.islice(one(["ü", "b"], pa.string()).blocks(0, 2), 1)
     assert found[:2].tolist() == ["ü".encode(), b"b"]
@@ -197,3 +288,20 @@ def test_batches_are_tensors_of_a_fixed_shape():
     named = dataset(feed([batch], None, "y"), 2, lambda: 0).element_spec
     assert sorted(named[0]) == ["x", "z"]
     assert sorted(dataset(feed([batch]), 2, lambda: 0).element_spec) == ["x", "y", "z"]
+
+
+def test_a_column_can_be_feature_and_label():
+    """As an autoencoder's."""
+    found = dataset(feed(numbered([4]), "id", "id"), 2, lambda: 0)
+    features, label = next(iter(found))
+    assert features.numpy().tolist() == label.numpy().tolist() == [0, 1]
+
+
+def test_names_that_come_twice_or_have_a_dot():
+    batch = pa.record_batch([pa.array([i, i]) for i in range(4)], ["a.b", "x", "x", "y"])
+    ((found,),) = itertools.islice(feed([batch], "a.b").blocks(0, 2), 1)
+    assert found.tolist() == [0, 0]
+    assert list(feed([batch], ["a.b"], "y").inputs) == ["a.b", "y"]
+    for columns, label in (("x", None), (None, "y"), ("y", "x")):
+        with pytest.raises(ValueError, match="the DataFrame has 2 columns 'x', and which is"):
+            feed([batch], columns, label)

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
+from pyspark.sql import functions as F  # noqa: N812
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
 from sparktf._train_group import Coordinator, Member
 from sparktf._train_job import Job, Outcome
-from sparktf._train_spill import Spill
+from sparktf._train_spill import PLACE, Spill, spread
 from sparktf._train_worker import Worker
 
 pytestmark = pytest.mark.one_spark
@@ -72,10 +73,31 @@ def test_rows_of_a_dataframe(spark):
         local().train_on(spark.range(0), train)
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_rows_worker_and_place_follow_from_what_is_in_its_partition(spark, workers):
+    """And not from the order there, which behind a shuffle is another one in each run."""
+
+    def spread_out(each, order):
+        df = spark.range(0, 400, 1, 40).where(f"id % 10 < {each}")
+        df = df.selectExpr("id", "array(double(id)) AS x", "map(id, id) AS m")
+        rows = spread(df.sortWithinPartitions(order), workers)
+        found = rows.selectExpr("spark_partition_id() AS w", f"{PLACE} AS p", "c0").collect()
+        return sorted((row.w, row.p, row.c0) for row in found)
+
+    rows = spread_out(10, "id")
+    assert sorted(id for _, _, id in rows) == list(range(400))
+    assert spread_out(10, F.desc("id")) == rows
+    # Rows in turn, and of many partitions with one row each each worker has its share, too.
+    counts = [sum(w == worker for w, _, _ in rows) for worker in range(workers)]
+    assert max(counts) - min(counts) <= 40
+    counts = [sum(w == worker for w, _, _ in spread_out(1, "id")) for worker in range(workers)]
+    assert min(counts) >= 40 // workers // 2
+
+
 def of_one_worker(function, coming):
     """How it ends, and what it gives, while the rows come that `coming` gives."""
     pickled = cloudpickle.dumps((function, (), {}))
-    job = Job(pickled, 1, True, False, (), 0, 0, False, "secret", False, None)
+    job = Job(pickled, 1, ("x",), False, (), 0, 0, False, "secret", False, None)
     worker = Worker(job, 0, "127.0.0.1", lambda text: [text], [])
     with contextlib.closing(Spill()) as rows:
         worker.run(rows, coming)

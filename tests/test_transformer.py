@@ -58,16 +58,63 @@ def test_a_pipeline_is_saved_with_its_model_and_loaded_without_the_original(
     assert scores(PipelineModel.load(str(tmp_path / "again")).transform(points)) == EXPECTED
 
 
+@pytest.mark.one_spark
+def test_what_was_saved_stays_until_another_one_is_whole(points, models, tmp_path):
+    df = points.selectExpr("i", "array(x1, x2) AS features")
+    path = tmp_path / "100% größe 模型 #1"
+    first = sparktf.SavedModelTransformer(modelPath=models.linear, outputs={"score": "output_0"})
+    first.save(str(path))
+    with pytest.raises(FileNotFoundError, match="no SavedModel at /nowhere"):
+        first.copy({first.modelPath: "/nowhere"}).write().overwrite().save(str(path))
+    assert scores(sparktf.SavedModelTransformer.load(str(path)).transform(df)) == EXPECTED
+    second = first.copy({first.modelPath: models.other_linear})
+    second.write().overwrite().save(f"file:{path}")
+    loaded = sparktf.SavedModelTransformer.load(str(path))
+    assert scores(loaded.transform(df)) == [[-value for value in row] for row in EXPECTED]
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter-1").touch()
+    with pytest.raises(FileExistsError, match="is no model but a folder with chapter-1, and over"):
+        second.write().overwrite().save(str(tmp_path / "thesis"))
+    assert (tmp_path / "thesis" / "chapter-1").exists()
+
+
 def test_several_outputs_become_columns(spark, models):
+    # Of the names that stay one is the function's own, and another comes twice.
     df = spark.createDataFrame([([1.0, 2.0, 3.0], 10.0)], "`my a` array<float>, b float")
+    df = df.selectExpr("*", "5 AS _SPARKTF_scores", "6 AS same", "7 AS same")
     scorer = sparktf.SavedModelTransformer(
         modelPath=models.pairs,
         inputs={"a": "my a", "b": "b"},
         outputs={"t": "total", "the scaled": "scaled"},
     )
     found = scorer.transform(df)
-    assert found.columns == ["my a", "b", "t", "the scaled"]
-    assert tuple(found.first())[2:] == ([16.0], [10.0, 20.0, 30.0])
+    kept = ["my a", "b", "_SPARKTF_scores", "same", "same"]
+    assert found.columns == [*kept, "t", "the scaled"]
+    assert tuple(found.first())[2:] == (5, 6, 7, [16.0], [10.0, 20.0, 30.0])
+
+
+def test_names_are_the_same_where_the_session_takes_them_for_one(spark, models):
+    def scorer(*outputs):
+        outputs = dict.fromkeys(outputs, "output_0")
+        return sparktf.SavedModelTransformer(modelPath=models.linear, outputs=outputs)
+
+    df = spark.sql("SELECT array(1.0, 2.0) AS FEATURES, 7 AS Y")
+    with pytest.raises(ValueError, match=r"has columns \['y'\] already"):
+        scorer("y").transform(df)
+    with pytest.raises(ValueError, match=r"outputs \['a', 'A'\] have a name twice"):
+        scorer("a", "A").transform(df)
+    with pytest.raises(ValueError, match="has 2 columns 'features', and which is for"):
+        scorer("z").transform(df.selectExpr("*", "FEATURES AS features"))
+    assert scorer("z").transform(df).first().z == [-3.5]
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        with pytest.raises(ValueError, match="no column 'features' for the model's input"):
+            scorer("y").transform(df)
+        found = scorer("y").transform(df.selectExpr("FEATURES AS features", "Y")).first()
+        assert (found["Y"], found["y"]) == (7, [-3.5])
+    finally:
+        spark.conf.unset("spark.sql.caseSensitive")
 
 
 @pytest.mark.one_spark

@@ -70,8 +70,11 @@ def fit(found: tuple[int, ...], to: Input) -> tuple[int, ...]:
     if dims is None:
         return found
     if len(found) == len(dims):
-        if all(d is None or d == n for n, d in zip(found, dims, strict=True)):
-            return found
+        # Below an empty list there is none whose length could be told, or be wrong.
+        below = found.index(0) + 1 if 0 in found else len(found)
+        shape = *found[:below], *(d or 0 for d in dims[below:])
+        if all(d is None or d == n for n, d in zip(shape, dims, strict=True)):
+            return shape
         raise to.fail(f"a row is {_row_text(found)}")
     size = int(np.prod(found, dtype=np.int64))
     known = int(np.prod([d for d in dims if d is not None], dtype=np.int64))
@@ -164,6 +167,8 @@ def _vectors(column: pa.Array, to: Input) -> tuple[pa.Array, tuple[int, ...] | N
 def _leaf(values: pa.Array, to: Input) -> NDArray[Any]:
     """The values in the input's dtype; no copy where they have it already."""
     found = values.type
+    if pa.types.is_null(found) and not len(values):  # of Python's lists, all empty
+        return np.empty(0, object if to.dtype == "string" else _numpy_dtype(to.dtype))
     if to.dtype == "string":
         if pa.types.is_string(found) or pa.types.is_large_string(found):
             values = values.cast(pa.binary() if pa.types.is_string(found) else pa.large_binary())
@@ -178,7 +183,7 @@ def _leaf(values: pa.Array, to: Input) -> NDArray[Any]:
     if to.dtype in FLOATS:
         if not (decimal or pa.types.is_floating(found) or pa.types.is_integer(found)):
             raise _wrong_type(found, to, "a number")
-        return _to_float((values.cast(pa.float64()) if decimal else values).to_numpy(), to)
+        return _to_float(_decimals(values, to) if decimal else values.to_numpy(), to)
     if not (decimal or pa.types.is_integer(found)):
         raise _wrong_type(found, to, "a whole number")
     try:
@@ -191,20 +196,70 @@ def _wrong_type(found: pa.DataType, to: Input, wanted: str) -> ValueError:
     return to.fail(f"its values are {found} where {wanted} is needed: cast the column")
 
 
-def _to_float(values: NDArray[Any], to: Input) -> NDArray[Any]:
-    if to.dtype == "bfloat16":
-        from ml_dtypes import bfloat16  # comes with TensorFlow
+def _decimals(values: pa.Array, to: Input) -> NDArray[Any]:
+    """Decimals as the nearest float32 or float64. Arrow's own cast multiplies, and rounds twice."""
+    kind = pa.float32() if to.dtype == "float32" else pa.float64()
 
-        dtype: np.dtype[Any] = np.dtype(bfloat16)
-    else:
-        dtype = np.dtype(to.dtype)
+    def by_digits(some: pa.Array) -> NDArray[Any]:
+        found: NDArray[Any] = some.cast(pa.string()).cast(kind).to_numpy()
+        return found
+
+    scale = values.type.scale
+    if not pa.types.is_decimal128(values.type) or scale > 22:
+        return by_digits(values)
+    # A double holds whole numbers to 2^53 and powers of ten to 10^22, and rounds once to divide.
+    words = np.frombuffer(values.buffers()[1], np.int64).reshape(-1, 2)
+    low, high = words[values.offset : values.offset + len(values)].T
+    held = (high == low >> 63) & (low >= -(1 << 53)) & (low <= 1 << 53)
+    found: NDArray[Any] = low / float(10**scale)
+    if to.dtype == "float32":  # twice, where the double is in the middle of two of these
+        held &= found.view(np.int64) & 0x1FFFFFFF != 0x10000000
+        found = found.astype(np.float32)
+    if not held.all():
+        found[~held] = by_digits(values.filter(pa.array(~held)))
+    return found
+
+
+def _to_float(values: NDArray[Any], to: Input) -> NDArray[Any]:
+    """The nearest numbers of the input's dtype; one that it does not reach is an error."""
+    dtype = _numpy_dtype(to.dtype)
     if values.dtype == dtype:
         return values
+    source = values
+    if dtype.itemsize == 2 and values.dtype.kind in "iu":
+        source = values.astype(np.float64)  # NumPy's way from there rounds to float32 first
+    if to.dtype == "bfloat16" and source.dtype == np.float64:
+        source = _odd_float32(source)
+    beyond = False
     with np.errstate(over="raise"):
         try:
-            return values.astype(dtype)
+            found = source.astype(dtype)
         except FloatingPointError:
-            raise to.fail(f"a finite value of {values.dtype} is beyond what it can hold") from None
+            beyond = True
+    # Which bfloat16's own conversion does not tell.
+    if beyond or (to.dtype == "bfloat16" and (np.isinf(found) & np.isfinite(source)).any()):
+        raise to.fail(f"a finite value of {values.dtype} is beyond what it can hold")
+    return found
+
+
+def _numpy_dtype(name: str) -> np.dtype[Any]:
+    if name == "bfloat16":
+        from ml_dtypes import bfloat16  # comes with TensorFlow
+
+        found: np.dtype[Any] = np.dtype(bfloat16)
+        return found
+    return np.dtype(name)
+
+
+def _odd_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The numbers as float32, and those between two as the odd one of the two: rounded from there,
+    they are what they are when they are rounded once."""
+    with np.errstate(over="ignore"):
+        found = values.astype(np.float32)
+    between = (found != values) & np.isfinite(values) & (found.view(np.uint32) & 1 == 0)
+    towards = np.where(values > found, np.inf, -np.inf).astype(np.float32)
+    found[between] = np.nextafter(found[between], towards[between])
+    return found
 
 
 def arrow_type(dtype: str, depth: int) -> pa.DataType:
@@ -231,6 +286,11 @@ def to_arrow(tensor: NDArray[Any], dtype: str, name: str) -> pa.Array:
     flat = np.ascontiguousarray(tensor).reshape(-1)
     if dtype == "string":
         column = pa.array(flat, pa.binary())
+        if isinstance(column, pa.ChunkedArray):
+            raise ValueError(
+                f"the model's output {name!r} has more than 2 GiB of strings in one Arrow batch, "
+                "more than a column of it holds: lower spark.sql.execution.arrow.maxRecordsPerBatch"
+            )
         try:
             column = column.cast(pa.string())
         except pa.ArrowInvalid:

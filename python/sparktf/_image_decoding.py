@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def decoder(
     """What the executors run: batches of (path, content) to batches of decoded rows."""
 
     def decode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        check_executor()
         rows: list[tuple[Any, ...]] = []
         held = 0
         for batch in batches:
@@ -42,6 +44,11 @@ def decoder(
                     shape = (image.height, image.width, CHANNELS[mode])
                     decoded: tuple[Any, ...] = (image.tobytes(), *shape, None)
                 except Exception as error:  # Pillow's decoders raise far more than OSError
+                    if not _is_the_images(error):
+                        raise RuntimeError(
+                            f"{name} was not decoded, and the file is not to blame: "
+                            f"{type(error).__name__}: {error}"
+                        ) from error
                     if on_error == "fail":
                         raise ValueError(f"cannot decode {name}: {error}") from error
                     if on_error == "drop":
@@ -56,6 +63,35 @@ def decoder(
             yield _record_batch(rows, on_error == "null")
 
     return decode
+
+
+def check_executor() -> None:
+    """Raises a RuntimeError if this Python cannot decode any image."""
+    try:
+        import numpy as np  # noqa: F401
+        from PIL import Image, ImageOps, __version__
+    except ImportError as error:
+        raise RuntimeError(
+            f"the executors' Python ({sys.executable}) cannot import what decodes images ({error}):"
+            " install sparktf[images] there (Pillow 10.1 or later, and NumPy)"
+        ) from error
+    if not hasattr(Image.Image, "has_transparency_data") or not hasattr(ImageOps, "exif_transpose"):
+        raise RuntimeError(
+            f"the executors' Python ({sys.executable}) has Pillow {__version__}, and images are "
+            "decoded by 10.1 or later: install sparktf[images] there"
+        )
+
+
+def _is_the_images(error: Exception) -> bool:
+    """Whether another image could fare better on this machine, as it is now."""
+    if isinstance(error, (MemoryError, ImportError)):
+        return False
+    # Pillow's words for memory that it did not get, and for a decoder that it has not got.
+    text = str(error)
+    signs = ("out of memory", "not available", "Unable to locate Ghostscript")
+    return not isinstance(error, OSError) or not (
+        error.errno is not None or any(sign in text for sign in signs)
+    )
 
 
 def _record_batch(rows: list[tuple[Any, ...]], with_error: bool) -> pa.RecordBatch:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sparktf import _model_files as files
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -90,7 +92,7 @@ def get(
 def _load(folder: Path, tags: Sequence[str], threads: int) -> Any:
     global loads
     tf = start_tensorflow(threads)
-    loaded = tf.saved_model.load(str(folder), tags=list(tags))
+    loaded = tf.saved_model.load(str(files.loadable(folder)), tags=list(tags))
     loads += 1
     return loaded
 

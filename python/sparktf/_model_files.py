@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,6 +210,15 @@ def _check_unchanged(source: str, folder: Path, expected: str, stats: Stats) -> 
             "(predict_udf, register_udf), for its inputs and outputs may have changed too"
         )
     _compared[str(folder), expected] = now
+
+
+def loadable(folder: Path) -> Path:
+    """A path of the folder that is no pattern: below ``[a]`` TensorFlow finds no variables."""
+    if not re.search(r"[\[\]*?\\]", str(folder)):
+        return folder
+    link = temporary_folder() / "model"
+    link.symlink_to(folder.absolute(), target_is_directory=True)
+    return link
 
 
 def ship(model: LocalModel, spark: SparkSession) -> ModelLocation:

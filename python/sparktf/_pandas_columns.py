@@ -28,7 +28,8 @@ def from_pandas(column: Any, to: Input, packed: bool) -> pa.Array:
     if isinstance(column, pd.DataFrame):
         return _vectors(column, to)
     if packed:
-        return pc.list_element(_arrays(column, to), 0)
+        arrays = _arrays(column, to)
+        return arrays if pa.types.is_null(arrays.type) else pc.list_element(arrays, 0)
     if column.dtype == object:
         return _arrays(column, to)
     return _scalars(column, to)

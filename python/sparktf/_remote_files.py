@@ -7,6 +7,7 @@ Spark Connect client has no JVM: there the server reads the files, with its own.
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,17 +47,11 @@ class HadoopFiles:
     def listing(self) -> list[tuple[str, int, int]]:
         """Path, length and time of change of each file."""
         with _java_errors(self._uri):
-            found = []
-            files = self._fs.listFiles(self._path, True)
-            while files.hasNext():
-                status = files.next()
-                path = status.getPath().toString()
-                found.append((path, status.getLen(), status.getModificationTime()))
-            return sorted(found)
+            return _listing(self._fs, self._path)
 
     def copy_to(self, folder: Path) -> Path:
-        """Copies all into a new entry of `folder`, which has the name of the original."""
-        target = folder / (self._path.getName() or "model")
+        """Copies all into a new entry of `folder`."""
+        target = folder / _local_name(self._path.getName())
         with _java_errors(self._uri):
             self._fs.copyToLocalFile(False, self._path, _local_path(self._jvm, target), True)
         return target
@@ -90,8 +85,8 @@ class ServerFiles:
         )
 
     def copy_to(self, folder: Path) -> Path:
-        """Copies all into a new entry of `folder`, which has the name of the original."""
-        target = folder / self._uri.rstrip("/").rpartition("/")[2]
+        """Copies all into a new entry of `folder`."""
+        target = folder / _local_name(self._uri.rstrip("/").rpartition("/")[2])
         root = self._root()
         pieces = self._files.selectExpr(
             "path", "content", f"explode(sequence(0L, (length - 1) div {_PIECE})) AS piece"
@@ -118,28 +113,78 @@ class ServerFiles:
         return str(graphs[0].rpartition("/")[0])
 
 
-def put(spark: SparkSession, local: Path, uri: str) -> None:
-    """Copies a file or folder of this machine to a path that a classic session's JVM can write.
+class HadoopPlace:
+    """A path that a classic session's JVM can write, see `_model_store.Place`."""
 
-    What is there is replaced.
-    """
-    jvm, path, fs = _hadoop(spark, uri)
-    with _java_errors(uri):
-        fs.delete(path, True)
-        fs.mkdirs(path.getParent())
-        # By streams, as Spark itself writes: S3A's copyFromLocalFile uploads in a way of its own,
-        # which not every server that speaks S3 understands.
-        hadoop = jvm.org.apache.hadoop.fs
-        here = hadoop.FileSystem.getLocal(fs.getConf()).getRawFileSystem()
-        source = _local_path(jvm, local)
-        hadoop.FileUtil.copy(here, source, fs, path, False, True, fs.getConf())
+    def __init__(self, spark: SparkSession, uri: str) -> None:
+        self._jvm, self._path, self._fs = _hadoop(spark, uri)
+
+    @property
+    def name(self) -> str:
+        return str(self._path.getName())
+
+    def exists(self) -> bool:
+        with _java_errors(self):
+            return bool(self._fs.exists(self._path))
+
+    def names(self) -> list[str] | None:
+        with _java_errors(self):
+            if self._fs.getFileStatus(self._path).isFile():
+                return None
+            return [str(status.getPath().getName()) for status in self._fs.listStatus(self._path)]
+
+    def begin(self) -> bytes:
+        with _java_errors(self):
+            stream = self._fs.open(self._path)
+            try:
+                return bytes(byte for _ in range(4) if (byte := stream.read()) >= 0)
+            finally:
+                stream.close()
+
+    def sizes(self) -> list[int]:
+        with _java_errors(self):
+            return [length for _, length, _ in _listing(self._fs, self._path)]
+
+    def beside(self, name: str) -> HadoopPlace:
+        other = copy.copy(self)
+        # As a path, or else what is in front of a colon would be a scheme.
+        other._path = self._jvm.org.apache.hadoop.fs.Path(self._path.getParent(), f"./{name}")
+        return other
+
+    def write(self, local: Path) -> None:
+        with _java_errors(self):
+            self._fs.mkdirs(self._path.getParent())
+            # By streams, as Spark itself writes: S3A's copyFromLocalFile uploads in a way of its
+            # own, which not every server that speaks S3 understands.
+            hadoop, conf = self._jvm.org.apache.hadoop.fs, self._fs.getConf()
+            here = hadoop.FileSystem.getLocal(conf).getRawFileSystem()
+            source = _local_path(self._jvm, local)
+            hadoop.FileUtil.copy(here, source, self._fs, self._path, False, True, conf)
+
+    def move_to(self, other: HadoopPlace) -> None:
+        # In an object store that is a copy, after which this one is deleted.
+        with _java_errors(self):
+            if not self._fs.rename(self._path, other._path):
+                raise OSError(f"{self} could not be renamed to {other}")
+
+    def delete(self) -> None:
+        with _java_errors(self):
+            self._fs.delete(self._path, True)
+
+    def __str__(self) -> str:
+        return str(self._path.toString())
 
 
-def exists(spark: SparkSession, uri: str) -> bool:
-    """Whether there is a file or folder, to a classic session's JVM."""
-    _, path, fs = _hadoop(spark, uri)
-    with _java_errors(uri):
-        return bool(fs.exists(path))
+def _listing(fs: Any, path: Any) -> list[tuple[str, int, int]]:
+    """Path, length and time of change of each file."""
+    found = []
+    files = fs.listFiles(path, True)
+    while files.hasNext():
+        status = files.next()
+        found.append(
+            (str(status.getPath().toString()), status.getLen(), status.getModificationTime())
+        )
+    return sorted(found)
 
 
 def qualified(spark: SparkSession, path: str) -> str:
@@ -157,12 +202,18 @@ def _hadoop(spark: Any, uri: str) -> tuple[Any, Any, Any]:
         return jvm, path, path.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf())
 
 
+def _local_name(name: str) -> str:
+    """A name for a copy on this machine: letters that the JVM may not write here are left out."""
+    return "model" + re.sub(r"[^A-Za-z0-9.]", "", Path(name).suffix)
+
+
 def _local_path(jvm: Any, path: Path) -> Any:
-    return jvm.org.apache.hadoop.fs.Path(path.absolute().as_uri())
+    # In its parts: of a URI's text Hadoop takes a percent sign for itself, not for an escape.
+    return jvm.org.apache.hadoop.fs.Path("file", None, str(path.absolute()))
 
 
 @contextlib.contextmanager
-def _java_errors(uri: str) -> Iterator[None]:
+def _java_errors(uri: object) -> Iterator[None]:
     from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 
     try:

@@ -238,8 +238,10 @@ def add_columns(plan: Plan, df: DataFrame) -> DataFrame:
     if len(plan.outputs) == 1:
         return df.withColumn(next(iter(plan.outputs)), scores)
     struct = "_sparktf_scores"
+    while any(struct == name.lower() for name in (*df.columns, *plan.outputs)):
+        struct += "_"
     fields = [F.col(f"{struct}.{quoted(name)}").alias(name) for name in plan.outputs]
-    return df.withColumn(struct, scores).select(*[quoted(c) for c in df.columns], *fields)
+    return df.withColumn(struct, scores).select("*", *fields).drop(struct)
 
 
 def _column_name(value: Any) -> str:

@@ -12,8 +12,11 @@ import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import numpy as np
+
+from sparktf._file_systems import split_scheme
 
 if TYPE_CHECKING:
     from sparktf._train_context import TrainingContext
@@ -73,10 +76,11 @@ def _file_system(uri: str) -> tuple[Any, str]:
     import pyarrow as pa
     from pyarrow import fs
 
-    if not re.match("[A-Za-z][A-Za-z0-9+.-]+:", uri):
-        return fs.LocalFileSystem(), str(Path(uri).absolute())
+    local, scheme = split_scheme(uri)
+    if scheme is None:  # as Spark spells it: a percent sign in it is no escape
+        return fs.LocalFileSystem(), str(Path(local).absolute())
     problems = []
-    known = re.sub("^s3[an]:", "s3:", re.sub("^file:/+", "file:///", uri))
+    known = quote(re.sub("^s3[an]:", "s3:", uri), safe="!#$%&'()*+,/:;=?@[]~")
     try:
         files, path = fs.FileSystem.from_uri(known)
         return files, path

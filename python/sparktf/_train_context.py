@@ -159,15 +159,16 @@ class TrainingContext:
                 the features that column's tensor itself instead of a dict.
             label: Name of a column. With it elements are `(features, label)`.
             shapes: Column -> shape of one row, of as many values, in row-major order.
-            shuffle: Number of rows that are shuffled at a time, each epoch in another order; 0
-                keeps the order. A number of at least the rows' shuffles all.
+            shuffle: Number of rows that are shuffled at a time, each epoch in another order. A
+                number of at least the rows' shuffles all. With 0 the order is the same in each
+                epoch and run: one that follows from what is in the rows, not the DataFrame's.
             seed: Makes the order the same in another run. Without it, it differs from run to
                 run, but not from attempt to attempt of a run.
 
         Raises:
             RuntimeError: There is no DataFrame: this is `TensorFlowDistributor.run`.
-            ValueError: There is no such column, its type has no tensor, or a row has a null or
-                another length than the others (raised by ``fit``, if it comes late).
+            ValueError: There is no such column or more than one, its type has no tensor, or a row
+                has a null or another length than the others (raised by ``fit``, if it comes late).
         """
         from sparktf import _train_feed as train_feed
 

@@ -30,7 +30,7 @@ _TASK = re.compile(r"(?:ResultTask|ShuffleMapTask)\(\d+, (\d+)\)")
 
 
 class TrainingError(RuntimeError):
-    """A training run that has failed.
+    """A training run that has failed; raised on the driver, where it can be caught.
 
     The message has the worker's rank and host, what happened to it (the traceback of an exception,
     or how its process ended), and the last 60 lines that it logged. ``__cause__`` is the

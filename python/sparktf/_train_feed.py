@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 # TensorFlow takes rows over in blocks of several batches, for each costs some hundred microseconds.
 _BLOCK_BYTES = 1 << 20
 
+# Where rows are shuffled, pieces of so many are first, and then the rows of neighbouring ones. The
+# pieces are by the rows' numbers: Arrow's batches end wherever Spark happened to cut what arrived.
+_SHUFFLED_ROWS = 10_000
+
 
 class Feed:
     """The rows of one worker, epoch after epoch.
@@ -35,6 +39,7 @@ class Feed:
     Attributes:
         rows: How many.
         inputs: What the tensor of each column is like: of the features first, then of the label.
+        features: Names of columns.
         takes_one: Whether the features are one tensor, not a dict.
         label: As given.
     """
@@ -50,7 +55,7 @@ class Feed:
     ) -> None:
         if not isinstance(shuffle, int) or shuffle < 0:
             raise ValueError(f"shuffle must be an integer of at least 0, not {shuffle!r}")
-        self._batches = [batch for batch in train_spill.read(spill) if batch.num_rows]
+        self._batches = list(_cut(train_spill.read(spill), _SHUFFLED_ROWS))
         self._sizes = np.array([batch.num_rows for batch in self._batches])
         self._shuffle = shuffle
         self._seeds = [seed % (1 << 63) for seed in seeds]
@@ -58,14 +63,21 @@ class Feed:
         self.label = label
         self.takes_one = isinstance(columns, str)
         schema = self._batches[0].schema
-        known = [name for name in schema.names if name != train_spill.PARTITION]
-        names = [columns] if isinstance(columns, str) else columns
-        if names is None:
-            names = [name for name in known if name != label]
-        names = [*names, *([] if label is None else [label])]
+        known = schema.names
+        features = [columns] if isinstance(columns, str) else columns
+        if features is None:
+            features = [name for name in known if name != label]
+        self.features = list(features)
+        names = [*self.features, *([] if label is None else [label])]
         missing = [n for n in [*names, *(shapes or {})] if n not in known]
         if missing:
             raise ValueError(f"no column {missing[0]!r} among {', '.join(map(repr, known))}")
+        twice = [n for n in names if known.count(n) > 1]
+        if twice:
+            raise ValueError(
+                f"the DataFrame has {known.count(twice[0])} columns {twice[0]!r}, and which is "
+                "meant cannot be told: rename them (DataFrame.toDF), or name other columns"
+            )
         self.inputs: dict[str, _Column] = {}
         for name in names:
             given = None if shapes is None or name not in shapes else tuple(shapes[name])
@@ -97,7 +109,9 @@ class Feed:
             order: NDArray[np.intp] = np.arange(len(self._batches))
         else:
             random = np.random.default_rng([*self._seeds, epoch])
-            order = random.permutation(len(self._batches))
+            pieces = (np.cumsum(self._sizes) - 1) // _SHUFFLED_ROWS
+            places = random.permutation(int(pieces[-1]) + 1)
+            order = np.argsort(places[pieces], kind="stable")
         ends = np.cumsum(self._sizes[order])
         known: dict[int, dict[str, NDArray[Any]]] = {}
         window = self._shuffle or most
@@ -147,6 +161,18 @@ class Feed:
             name: _array(batch.column(batch.schema.get_field_index(name)), to)
             for name, to in self.inputs.items()
         }
+
+
+def _cut(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The batches, each cut where a multiple of `rows` is reached, without empty ones."""
+    room = rows
+    for batch in batches:
+        start = 0
+        while start < batch.num_rows:
+            piece = batch.slice(start, room)
+            yield piece
+            start += piece.num_rows
+            room = room - piece.num_rows or rows
 
 
 class _Column(Input):
@@ -219,9 +245,10 @@ def dataset(feed: Feed, batch_size: int, start: Callable[[], int]) -> tf.data.Da
 
     def element(values: Sequence[Any]) -> Any:
         by_name = dict(zip(names, values, strict=True))
-        target = by_name.pop(feed.label) if feed.label is not None else None
-        features = next(iter(by_name.values())) if feed.takes_one else by_name
-        return features if feed.label is None else (features, target)
+        features: Any = {name: by_name[name] for name in feed.features}
+        if feed.takes_one:
+            (features,) = features.values()
+        return features if feed.label is None else (features, by_name[feed.label])
 
     specs = [
         tf.TensorSpec((None, *(to.dims or ())), tf.as_dtype(to.dtype))

@@ -17,7 +17,7 @@ class Job:
     Attributes:
         function: `(fn, args, kwargs)`, pickled by cloudpickle.
         size: Number of workers.
-        feeds: Whether the workers get a DataFrame's rows.
+        columns: Names of the DataFrame's whose rows the workers get; None in a run without one.
         use_gpu: Whether each worker has a GPU of its own.
         env: Environment variables of the workers' processes.
         attempt: From 0.
@@ -30,7 +30,7 @@ class Job:
 
     function: bytes = field(repr=False)
     size: int
-    feeds: bool
+    columns: tuple[str, ...] | None
     use_gpu: bool
     env: tuple[tuple[str, str], ...]
     attempt: int

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sparktf._train_job import Job, Outcome
-from sparktf._train_spill import Spill, spread
+from sparktf._train_spill import PLACE, Spill, spread
 from sparktf._train_worker import Worker
 
 if TYPE_CHECKING:
@@ -114,8 +114,9 @@ def _parts(df: DataFrame, size: int) -> list[Spill]:
     def batches_of(rows: Iterable[Any]) -> Iterator[pa.RecordBatch]:
         for row in rows:
             with pa.ipc.open_stream(pa.py_buffer(bytes(row.c))) as reader:
-                yield from reader
+                yield from (batch.rename_columns(names) for batch in reader)
 
+    names = [*df.columns, PLACE]
     found: dict[int, Spill] = {}
     try:
         rows = spread(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()

@@ -7,6 +7,7 @@ whatever ends that.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import itertools
 import mmap
 import os
@@ -14,22 +15,77 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import DataType
 
-# A column beside the user's: the partition of the DataFrame that a row is from. A worker gets rows
-# of all partitions, in the order in which they happen to arrive.
-PARTITION: Final = "_sparktf_partition"
+# A column beside the user's, the last: where a row is among all rows, the same in each attempt. A
+# worker gets rows of all partitions, in the order in which they happen to arrive.
+PLACE: Final = "_sparktf_place"
+_PARTITION_BITS: Final = 33  # above the number of the row in its partition
 
 
 def spread(df: DataFrame, workers: int) -> DataFrame:
-    """The DataFrame with as many partitions as workers, of equal size but for a few rows."""
+    """The DataFrame's rows with their places, in as many partitions as there are workers.
+
+    Which worker has a row, and at which place, follows from the partition that the row is in and
+    from what the partition has in it; not from the order there, which differs from run to run
+    behind a shuffle. Workers have equally many rows but for a few.
+
+    Columns are named by their numbers, for Spark's mapInArrow takes no name that has a dot in it
+    or comes twice.
+    """
     from pyspark.sql import functions as F  # noqa: N812
 
-    return df.withColumn(PARTITION, F.spark_partition_id()).repartition(workers)
+    numbered = df.toDF(*(f"c{i}" for i in range(len(df.columns))))
+    # Rows that differ in other columns only are the same to `TrainingContext.dataset`.
+    told_apart = [field.name for field in numbered.schema if _may_be_tensor(field.dataType)]
+    if told_apart:
+        numbered = numbered.sortWithinPartitions(F.xxhash64(*told_apart))
+    placed = numbered.select("*", F.monotonically_increasing_id().alias(PLACE))
+    # In turn, from another worker on in each partition: there may be many small ones. Not by
+    # repartition(n), which would sort all rows once more.
+    place = F.col(PLACE)
+    first = F.pmod(F.xxhash64(F.shiftright(place, _PARTITION_BITS)), F.lit(workers))
+    turn = first + place.bitwiseAND((1 << _PARTITION_BITS) - 1)
+    numbers = F.array(*map(F.lit, _with_each_partition(workers)))
+    return placed.repartition(workers, F.get(numbers, F.pmod(turn, F.lit(workers)).cast("int")))
+
+
+def _may_be_tensor(kind: DataType) -> bool:
+    from pyspark.sql import types
+
+    while isinstance(kind, types.ArrayType):
+        kind = kind.elementType
+    plain = (types.NumericType, types.BooleanType, types.StringType, types.BinaryType)
+    return isinstance(kind, (*plain, types.UserDefinedType))
+
+
+def _with_each_partition(count: int) -> list[int]:
+    """Ints that Spark puts into the partitions 0, 1, … of so many, by its hash."""
+    found: dict[int, int] = {}
+    for number in itertools.count():
+        found.setdefault(_spark_hash(number) % count, number)
+        if len(found) == count:
+            return [found[partition] for partition in range(count)]
+    raise AssertionError("unreachable")
+
+
+def _spark_hash(number: int) -> int:
+    """Spark's `hash` of an int from 0 on: Murmur3's for 32 bits, of the seed 42."""
+
+    def turned(bits: int, by: int) -> int:
+        return (bits << by | bits >> 32 - by) & 0xFFFFFFFF
+
+    mixed = turned(number * 0xCC9E2D51 & 0xFFFFFFFF, 15) * 0x1B873593 & 0xFFFFFFFF
+    found = (turned(42 ^ mixed, 13) * 5 + 0xE6546B64 & 0xFFFFFFFF) ^ 4
+    found = (found ^ found >> 16) * 0x85EBCA6B & 0xFFFFFFFF
+    found = (found ^ found >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
+    found ^= found >> 16
+    return found - (1 << 32) if found >> 31 else found
 
 
 class DiskError(OSError):
@@ -132,9 +188,8 @@ def roomiest_folder() -> str:
 def read(descriptor: int) -> list[pa.RecordBatch]:
     """The rows of a spill's file; their values stay in the file, mapped into memory.
 
-    In the order of the DataFrame's partitions, so that it is the same in each attempt.
+    In the order of their places, whatever the order in which they came, and without these.
     """
-    import numpy as np
     import pyarrow as pa
 
     if os.fstat(descriptor).st_size == 0:
@@ -142,15 +197,32 @@ def read(descriptor: int) -> list[pa.RecordBatch]:
     mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
     reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
     batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-    place = reader.schema.get_field_index(PARTITION)
-    if place < 0:
+    if reader.schema.names[-1:] != [PLACE]:
         return batches
-    pieces = []
+    return list(_in_order(batches))
+
+
+def _in_order(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows by their last column, as few slices as can be: a merge of runs."""
+    import numpy as np
+
+    # A run is rows whose places ascend: the next one's first place, a number that tells runs
+    # apart, the places, and the rows.
+    runs: list[tuple[int, int, Any, pa.RecordBatch]] = []
     for batch in batches:
-        numbers = batch.column(place).to_numpy()
-        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1), len(numbers)]
+        places = batch.column(batch.num_columns - 1).to_numpy()
+        rows = batch.select(range(batch.num_columns - 1))
+        # One of several partitions would hold up others, whose rows are between.
+        breaks = (np.diff(places) < 0) | (np.diff(places >> _PARTITION_BITS) != 0)
+        starts = [0, *(np.flatnonzero(breaks) + 1), len(places)]
         for start, end in itertools.pairwise(map(int, starts)):
             if end > start:
-                pieces.append((int(numbers[start]), batch.slice(start, end - start)))
-    pieces.sort(key=lambda piece: piece[0])
-    return [piece for _, piece in pieces]
+                run = rows.slice(start, end - start)
+                runs.append((int(places[start]), len(runs), places[start:end], run))
+    heapq.heapify(runs)
+    while runs:
+        _, number, places, rows = heapq.heappop(runs)
+        end = int(np.searchsorted(places, runs[0][0])) if runs else len(places)
+        yield rows.slice(0, end)
+        if end < len(places):
+            heapq.heappush(runs, (int(places[end]), number, places[end:], rows.slice(end)))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sparktf._train_job import Job
-from sparktf._train_spill import Spill
+from sparktf._train_spill import PLACE, Spill
 from sparktf._train_worker import Worker
 
 if TYPE_CHECKING:
@@ -37,12 +37,15 @@ def run(payload: bytes, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Record
     with contextlib.ExitStack() as stack:
         rows = None
         refused = ""
-        if job.feeds:
+        coming: Iterable[pa.RecordBatch] = ()
+        if job.columns is not None:
+            names = [*job.columns, PLACE]
+            coming = (batch.rename_columns(names) for batch in batches)
             try:
                 rows = stack.enter_context(contextlib.closing(Spill()))
             except OSError as error:
                 refused = str(error)
-        worker.run(rows, batches if job.feeds else (), refused)
+        worker.run(rows, coming, refused)
     if rank == 0:
         yield _row(rank, -1, pickle.dumps(worker.outcomes))
     if worker.result:

@@ -181,7 +181,7 @@ class TensorFlowDistributor:
             job = Job(
                 function=function,
                 size=self.num_processes,
-                feeds=df is not None,
+                columns=None if df is None else tuple(df.columns),
                 use_gpu=self.use_gpu,
                 env=tuple(self.env.items()),
                 attempt=attempt,

@@ -87,7 +87,8 @@ def read_folder(
             ``"*.{jpg,png}"``.
         on_error: What becomes of a file that is no image or a damaged one: "fail" ends the query
             with an error that names the file, "drop" leaves the row out, "null" keeps it with
-            ``image``, ``height``, ``width`` and ``channels`` null and adds ``error``.
+            ``image``, ``height``, ``width`` and ``channels`` null and adds ``error``. What no file
+            is to blame for, such as executors without Pillow or memory, always ends the query.
 
     Raises:
         ValueError: An argument that cannot work, no image in any class folder, or a class folder

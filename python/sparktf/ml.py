@@ -28,7 +28,7 @@ from pyspark.ml.param.shared import (
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from sparktf import _shipping
-from sparktf._names import quoted
+from sparktf._names import folding, quoted
 from sparktf.distributor import TensorFlowDistributor
 from sparktf.transformer import SavedModelTransformer
 
@@ -256,8 +256,12 @@ class KerasModel(SavedModelTransformer, Model, _Columns):
         from pyspark.sql.types import ArrayType
 
         raw, prediction = (self.getOrDefault(n) for n in ("rawPredictionCol", "predictionCol"))
-        if prediction in dataset.columns:
-            raise ValueError(f"the DataFrame has a column {prediction!r} already")
+        fold = folding(dataset.sparkSession)
+        if fold(prediction) in map(fold, (*dataset.columns, raw)):
+            raise ValueError(
+                f"the DataFrame has a column {prediction!r} already, or rawPredictionCol is that: "
+                "predictionCol names another"
+            )
         plan = self._plan(dataset.sparkSession)
         (name,) = plan.inputs
         (output,) = (found for found, _ in plan.outputs.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sparktf import _model_files as files
-from sparktf._model_store import Store
+from sparktf import _model_store as store
 from sparktf._saved_model import signature_names
 from sparktf._shipping import temporary_folder
 
@@ -37,17 +37,20 @@ def save_model(
         uri: A folder, or a file where it ends in ``.zip``; on this machine or, with an active
             classic session, where Spark writes files (``hdfs://…``, ``s3a://…``).
         signatures: Of a `tf.Module`, as in `tf.saved_model.save`.
-        overwrite: Whether what is there may be replaced.
+        overwrite: Whether a model that is there may be replaced. The new one is written beside it,
+            and takes its place by a rename when it is whole.
 
     Raises:
-        FileExistsError: There is something, and `overwrite` is not set.
+        FileExistsError: There is something, and `overwrite` is not set, or it is no model.
         TypeError: It is neither a Keras model nor a `tf.Module`.
         ValueError: The module has no signature, or Spark cannot write there.
     """
     target = os.fspath(uri)
-    store = Store(target)
-    if store.exists() and not overwrite:
-        raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
+    place = store.place(target)
+    if place.exists():
+        if not overwrite:
+            raise store.already_there(target)
+        store.check_replaceable(place)
     folder = temporary_folder()
     try:
         _export(model, folder / "model", signatures)
@@ -55,7 +58,7 @@ def save_model(
         if target.endswith(".zip"):
             result = folder / "model.zip"
             files.zip_folder(folder / "model", result)
-        store.put(result)
+        store.put(result, place, overwrite)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -106,7 +109,7 @@ def load_model(
     if not (folder / _KERAS_FILE).is_file():
         import tensorflow as tf
 
-        return tf.saved_model.load(str(folder))
+        return tf.saved_model.load(str(files.loadable(folder)))
     import zipfile
 
     with zipfile.ZipFile(folder / _KERAS_FILE) as archive:
@@ -151,7 +154,12 @@ def repair_saved_model(
 
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(folder), tags=list(tags))
+    loaded = tf.saved_model.load(str(files.loadable(folder)), tags=list(tags))
     # Saved from what was loaded, the variables have names and a restore of TensorFlow 1's kind.
     signatures = {name: loaded.signatures[name] for name in names}
-    tf.saved_model.save(loaded, str(target), signatures=signatures)
+    saved = temporary_folder() / "model"
+    try:
+        tf.saved_model.save(loaded, str(saved), signatures=signatures)
+        store.put(saved, store.LocalPlace(target), overwrite=False)
+    finally:
+        shutil.rmtree(saved.parent, ignore_errors=True)

@@ -149,8 +149,9 @@ def predict_rdd(
     Classic sessions only: Spark Connect has no RDDs.
 
     Args:
-        rdd: Of what the model's one input takes: numbers, lists (nested ones too), NumPy arrays,
-            ml Vectors, strings, bytes. For several inputs, of Rows or dicts with a value for each.
+        rdd: Of what the model's one input takes: numbers, lists (nested ones too), NumPy arrays (a
+            masked value is a null), ml Vectors, strings, bytes. For several inputs, of Rows or
+            dicts with a value for each.
         model: As in `predict_udf`, and so are the others.
         signature: Name of the signature.
         tags: Those of the model's graph.

@@ -20,6 +20,8 @@ from pyspark.ml.util import (
 from sparktf import _column_types as column_types
 from sparktf import _model_store as store
 from sparktf import _scoring_plan as plans
+from sparktf._names import folding
+from sparktf._remote_files import HadoopPlace
 from sparktf._sessions import is_connect
 
 if TYPE_CHECKING:
@@ -105,19 +107,35 @@ class SavedModelTransformer(Transformer, MLReadable["SavedModelTransformer"], ML
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         plan = self._plan(dataset.sparkSession)
-        fields = {field.name: field.dataType for field in dataset.schema.fields}
+        fold = folding(dataset.sparkSession)
+        fields: dict[str, list[Any]] = {}
+        for field in dataset.schema.fields:
+            fields.setdefault(fold(field.name), []).append(field)
         for (name, spec), column in zip(plan.inputs.items(), plan.columns, strict=True):
-            if column not in fields:
+            found = fields.get(fold(column), [])
+            if not found:
                 raise ValueError(
                     f"no column {column!r} for the model's input {name!r} among "
-                    f"{', '.join(map(repr, fields))}: inputs={{{name!r}: column}} names another"
+                    f"{', '.join(map(repr, dataset.columns))}: inputs={{{name!r}: column}} names "
+                    "another"
                 )
-            column_types.check(fields[column], plans.worker_input(name, f"column {column!r}", spec))
-        taken = [column for column in plan.outputs if column in fields]
+            if len(found) > 1:
+                raise ValueError(
+                    f"the DataFrame has {len(found)} columns {column!r}, and which is for the "
+                    f"model's input {name!r} cannot be told: rename them"
+                )
+            to = plans.worker_input(name, f"column {column!r}", spec)
+            column_types.check(found[0].dataType, to)
+        taken = [column for column in plan.outputs if fold(column) in fields]
         if taken:
             raise ValueError(
                 f"the DataFrame has columns {taken} already: outputs={{new column: output}} names "
                 f"others for {[plan.outputs[column][0] for column in taken]}"
+            )
+        if len({fold(column) for column in plan.outputs}) < len(plan.outputs):
+            raise ValueError(
+                f"outputs {list(plan.outputs)} have a name twice: to this session upper and lower "
+                "case are the same (spark.sql.caseSensitive)"
             )
         return plans.add_columns(plan, dataset)
 
@@ -153,13 +171,28 @@ class _Writer(MLWriter):
         super().__init__()
         self._instance = instance
 
+    def save(self, path: str) -> None:
+        """Replaces what is there, if it may, when the new one is whole."""
+        spark = self.sparkSession
+        if not self.shouldOverwrite or is_connect(spark):
+            self.saveImpl(path)
+            return
+        target = HadoopPlace(spark, path)
+        if target.exists():
+            store.check_replaceable_stage(target)
+        store.replace(target, lambda new: self.saveImpl(str(new)), overwrite=True)
+
     def saveImpl(self, path: str) -> None:  # noqa: N802
         spark = self.sparkSession
+        if is_connect(spark):
+            raise ValueError(
+                "a Spark Connect client cannot write a model's files where its server writes: save "
+                "the SavedModelTransformer in a classic session, or save its parameters yourself"
+            )
         plan = self._instance._plan(spark)
-        # Spark 3.5 writes by the context, later ones (Connect, too) by the session
-        session: Any = spark if is_connect(spark) else spark.sparkContext
-        DefaultParamsWriter.saveMetadata(self._instance, path, session)
-        store.save_beside(spark, plan.model, f"{path}/model")
+        # Spark 3.5 writes by the context, later ones by the session
+        DefaultParamsWriter.saveMetadata(self._instance, path, spark.sparkContext)
+        HadoopPlace(spark, f"{path}/model").write(plan.model.folder)
 
 
 class _Reader(MLReader[SavedModelTransformer]):
