@@ -123,8 +123,11 @@ class InferenceSuite extends TFRecordSuite {
 
   private val kinds = Seq("int64" -> int64s(1), "float" -> floats(1), "bytes" -> strings("a"))
 
-  test("kinds that disagree are an error that names the feature, both kinds and a file") {
-    for ((one, first) <- kinds; (other, second) <- kinds if one != other) {
+  test("text and numbers disagree: an error that names the feature, both kinds and a file") {
+    for (
+      (one, first) <- kinds; (other, second) <- kinds
+      if one != other && (one == "bytes" || other == "bytes")
+    ) {
       withTempDir { folder =>
         writeExamples(new File(folder, "alpha.tfrecord"), example("clicks" -> first))
         writeExamples(new File(folder, "beta.tfrecord"), example("clicks" -> second))
@@ -140,6 +143,27 @@ class InferenceSuite extends TFRecordSuite {
         )
         assertFails("clicks", one, other, "alpha.tfrecord")(infer(folder))
       }
+    }
+  }
+
+  test("whole numbers in some records and floats in others are doubles") {
+    val (whole, real) = (int64s(1L << 40), floats(0.5f))
+    assert(typeOf(whole, real) == DoubleType)
+    assert(typeOf(real, int64s(1, 2), real) == ArrayType(DoubleType))
+    for (options <- Seq(Nil, Seq(all))) {
+      withTempDir { folder =>
+        writeExamples(new File(folder, "alpha.tfrecord"), example("fare" -> whole))
+        writeExamples(new File(folder, "beta.tfrecord"), example("fare" -> real))
+        assert(infer(folder, options: _*).schema == new StructType().add("fare", DoubleType))
+        assertSameRows(infer(folder, options: _*), Row((1L << 40).toDouble), Row(0.5))
+        writeExamples(new File(folder, "gamma.tfrecord"), example("fare" -> strings("7")))
+        assertFails("fare", "bytes_list", "gamma")(infer(folder, options: _*))
+      }
+    }
+    withTempDir { folder =>
+      val steps = Seq(whole, noKind, real)
+      writeSequences(new File(folder, "data.tfrecord"), sequence()("x" -> steps))
+      assertRows(infer(folder), Row(Seq(Seq((1L << 40).toDouble), Seq(), Seq(0.5))))
     }
   }
 

@@ -177,6 +177,8 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
     }
     element match {
       case ArrayType(inner, _) => feature(inner)
+      case FloatType | DoubleType if random.nextInt(8) == 0 =>
+        int64Kind(packedInts(Seq.fill(count)(random.nextLong() >> random.nextInt(64)): _*))
       case FloatType | DoubleType | _: DecimalType =>
         floatKind(packedFloats(Seq.fill(count)(float(element)): _*))
       case StringType | BinaryType => bytesKind(Seq.fill(count)(field(1, text(element))): _*)
