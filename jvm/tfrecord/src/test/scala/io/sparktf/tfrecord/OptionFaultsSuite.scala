@@ -40,7 +40,8 @@ class OptionFaultsSuite extends TFRecordSuite {
     "compression" -> "lzip",
     "codec" -> "no.such.Codec",
     "compressionLevel" -> "11",
-    "compressionLevel" -> "fast"
+    "compressionLevel" -> "fast",
+    "inexact" -> "maybe"
   )
 
   writeFaults.foreach { case (option, value) =>
@@ -76,6 +77,28 @@ class OptionFaultsSuite extends TFRecordSuite {
       val same = "compression" -> "org.apache.hadoop.io.compress.BZip2Codec"
       write(frame("n BIGINT", Row(1L)), out, codec, same)
       assertRows(read(out, "n BIGINT"), Row(1L))
+    }
+  }
+
+  test("an option of the other direction is none: a write's of reads, and a read's of writes") {
+    withTempDir { folder =>
+      val out = new File(folder, "out")
+      val ofReads = Seq(
+        "mode" -> "overwrite",
+        "verifyChecksum" -> "maybe",
+        "samplingRatio" -> "2",
+        "sampleRecords" -> "0",
+        "ignoreCorruptFiles" -> "perhaps"
+      )
+      write(frame("n BIGINT", Row(1L)), out, ofReads: _*)
+      val ofWrites = Seq(
+        "featureLists" -> "none",
+        "compressionLevel" -> "11",
+        "writeLocality" -> "local",
+        "inexact" -> "maybe"
+      )
+      assertRows(read(out, "n BIGINT", ofWrites: _*), Row(1L))
+      assertRows(infer(out, ofWrites: _*), Row(1L))
     }
   }
 
