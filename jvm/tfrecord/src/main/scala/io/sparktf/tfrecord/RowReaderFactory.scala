@@ -54,7 +54,7 @@ final private[tfrecord] class RowReaderFactory(
   private val unselected = StructType(recordSchema.filter { f =>
     isData(f) && !requiredSchema.fieldNames.contains(f.name) && (
       FeatureType.of(f.dataType).isDefined ||
-        recordType == RecordType.SequenceExample && FeatureType.ofList(f.dataType).isDefined
+        recordType != RecordType.Example && FeatureType.ofList(f.dataType).isDefined
     )
   })
 

@@ -63,7 +63,7 @@ final private[tfrecord] class TFRecordOptions(
 ) extends OptionValues(parameters, conf) {
   import TFRecordOptions._
 
-  val recordType: RecordType = recordTypeOr(io.sparktf.tfrecord.RecordType.Example)
+  val recordType: RecordType = recordTypeOr(io.sparktf.tfrecord.RecordType.Auto)
 
   val mode: ReadMode = ReadMode.of(oneOf(Mode, ReadMode.FailFast.name, ReadMode.all.map(_.name)))
 
@@ -108,7 +108,11 @@ final private[tfrecord] class TFRecordWriteOptions(
 ) extends OptionValues(parameters, conf) {
   import TFRecordOptions._
 
-  val recordType: RecordType = recordTypeOr(io.sparktf.tfrecord.RecordType.Example)
+  /** A table has the same options for its reads, so what finds out there is no fault here. */
+  val recordType: RecordType = recordTypeOr(io.sparktf.tfrecord.RecordType.Example) match {
+    case io.sparktf.tfrecord.RecordType.Auto => io.sparktf.tfrecord.RecordType.Example
+    case other => other
+  }
 
   /**
    * The arrays that are written to the feature lists of a SequenceExample although they are flat.
@@ -206,7 +210,7 @@ final private[tfrecord] class TFRecordWriteOptions(
 
 private[tfrecord] object TFRecordOptions {
 
-  /** What each record holds: `Example` (the default), `SequenceExample` or `ByteArray`. */
+  /** What a record holds: `Example`, `SequenceExample`, either of these (`auto`) or `ByteArray`. */
   val RecordType = "recordType"
 
   /** What a record that cannot be decoded does: see [[ReadMode]]. */

@@ -10,7 +10,7 @@ import java.util.concurrent.TimeUnit.MINUTES
  * --minutes N   stop after so long (1)
  * --count N     or after so many seeds
  * --seed N      the first seed; the present time without it
- * --only KIND   Example, SequenceExample or files
+ * --only KIND   Example, SequenceExample, auto or files
  * }}}
  */
 object Fuzz {

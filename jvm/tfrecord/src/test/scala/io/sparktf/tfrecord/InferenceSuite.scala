@@ -1,7 +1,10 @@
 package io.sparktf.tfrecord
 
 import java.io.File
+import java.util.concurrent.{CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.AtomicLong
 
+import org.apache.spark.scheduler.{SparkListener, SparkListenerJobEnd, SparkListenerTaskEnd}
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.types._
 import org.scalacheck.Gen
@@ -167,6 +170,32 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
+  test("what a job's tasks send to the driver is as large for many files as for some") {
+    def sent(folder: File): Long = {
+      val size = new AtomicLong
+      val ended = new CountDownLatch(1)
+      val listener = new SparkListener {
+        override def onTaskEnd(task: SparkListenerTaskEnd): Unit =
+          size.addAndGet(task.taskMetrics.resultSize)
+        override def onJobEnd(job: SparkListenerJobEnd): Unit = ended.countDown()
+      }
+      spark.sparkContext.addSparkListener(listener)
+      try {
+        assert(infer(folder, all).columns.length == 50)
+        assert(ended.await(1, TimeUnit.MINUTES))
+        size.get
+      } finally spark.sparkContext.removeSparkListener(listener)
+    }
+    withTempDir { folder =>
+      val record = example((0 until 50).map(i => s"feature $i" -> int64s(i)): _*)
+      for (i <- 1 to 320) {
+        val name = if (i <= 32) s"some/$i.tfrecord" else s"many/$i.tfrecord"
+        writeExamples(new File(folder, name), record)
+      }
+      assert(sent(new File(folder, "many")) < 1.1 * sent(new File(folder, "some")))
+    }
+  }
+
   test(
     "an empty list of another kind: what is inferred can be read, or nothing is inferred",
     LocalOnlyTest
@@ -294,9 +323,13 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
-  test("a folder without a file is an error that asks for a schema") {
+  test("a folder without a file is an error that asks for a schema, and names folders below") {
     withTempDir { folder =>
-      assertFails("infer")(infer(folder))
+      assertFails("infer", "manually")(infer(folder))
+      writeExamples(new File(folder, "deep/er.tfrecord"), example("n" -> int64s(1)))
+      assertFails("infer", "recursiveFileLookup=true", "manually")(infer(folder))
+      assertRows(infer(folder, "recursiveFileLookup" -> "true"), Row(1L))
+      Store.delete(new File(folder, "deep"))
       assertRows(read(folder, "n BIGINT"))
     }
   }

@@ -106,7 +106,7 @@ class OptionFaultsSuite extends TFRecordSuite {
     withTempDir { folder =>
       writeExamples(new File(folder, "data.tfrecord"), example("n" -> int64s(1)))
       val defaults = Seq(
-        "recordtype" -> "EXAMPLE",
+        "recordtype" -> "AUTO",
         "MODE" -> "failfast",
         "verifychecksum" -> "TRUE",
         "Compression" -> "Auto",
