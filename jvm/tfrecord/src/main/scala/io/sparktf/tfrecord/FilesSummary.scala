@@ -1,6 +1,7 @@
 package io.sparktf.tfrecord
 
-import java.io.{ByteArrayInputStream, ByteArrayOutputStream, ObjectInputStream, ObjectOutputStream}
+import java.io.{ByteArrayInputStream, ByteArrayOutputStream}
+import java.io.{ObjectInputStream, ObjectOutputStream, ObjectStreamClass}
 
 import scala.collection.mutable
 
@@ -31,8 +32,15 @@ final private[tfrecord] case class FilesSummary(
 }
 
 private[tfrecord] object FilesSummary {
-  def fromBytes(bytes: Array[Byte]): FilesSummary =
-    new ObjectInputStream(new ByteArrayInputStream(bytes)).readObject().asInstanceOf[FilesSummary]
+  def fromBytes(bytes: Array[Byte]): FilesSummary = {
+    // A session that got this jar later has it in a class loader of its own, in which Scala's
+    // collections would not look for what they hold.
+    val in = new ObjectInputStream(new ByteArrayInputStream(bytes)) {
+      override def resolveClass(described: ObjectStreamClass): Class[_] =
+        Class.forName(described.getName, false, FilesSummary.getClass.getClassLoader)
+    }
+    in.readObject().asInstanceOf[FilesSummary]
+  }
 
   /**
    * The summary of all of the files, in their order, which is as large as that of one. It ends with
