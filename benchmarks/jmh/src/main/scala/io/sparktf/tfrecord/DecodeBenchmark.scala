@@ -26,8 +26,8 @@ class DecodeBenchmark {
   private var file: Array[Byte] = _
   private var messages: Array[Array[Byte]] = _
   private var schema: StructType = _
-  private var reader: ExampleReader = _
-  private var pruned: ExampleReader = _
+  private var reader: RecordDecoder = _
+  private var pruned: RecordDecoder = _
   private var toRow: ProtobufRows = _
   private var project: UnsafeProjection = _
 
@@ -37,8 +37,8 @@ class DecodeBenchmark {
     file = Shapes.file(examples)
     messages = examples.map(_.toByteArray).toArray
     schema = Shapes.schema(shape)
-    reader = new ExampleReader(rowSchema(schema))
-    pruned = new ExampleReader(rowSchema(StructType(schema.take(1))))
+    reader = RecordDecoder(RecordType.Auto, rowSchema(schema))
+    pruned = RecordDecoder(RecordType.Auto, rowSchema(StructType(schema.take(1))))
     toRow = new ProtobufRows(schema)
     project = UnsafeProjection.create(schema)
   }
@@ -55,7 +55,7 @@ class DecodeBenchmark {
   @OperationsPerInvocation(Shapes.Operations)
   def sparktfPruned(): Long = read(pruned)
 
-  private def read(rows: ExampleReader): Long = {
+  private def read(rows: RecordDecoder): Long = {
     val records = Shapes.reader(file)
     var size = 0L
     while (records.next()) {

@@ -16,7 +16,7 @@ import WireFormat._
 final private[tfrecord] class ArrayReader(row: RowBuilder) {
   import ArrayReader._
 
-  /** The value for which [[readSmallInts]] answered [[ArrayReader.Misfit]]. */
+  /** The value for which a method answered [[ArrayReader.Misfit]]. */
   var misfit: Long = 0L
 
   // The array that is being written: where it begins, and where its elements do.
@@ -77,6 +77,36 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
         case 2 => RawBytes.putShort(target, at, value.toShort)
         case 4 => RawBytes.putInt(target, at, value.toInt)
       }
+      at += size
+      pos += length
+    }
+    row.setVariable(field, start)
+    Fine
+  }
+
+  /** Reads an int64 list's values as floats or doubles: [[Fine]], [[Unusual]] or [[Misfit]]. */
+  def readWholeNumbers(
+      field: Int,
+      element: Int,
+      bytes: Array[Byte],
+      from: Int,
+      end: Int
+  ): Int = {
+    val size = FeatureReader.sizeOf(element)
+    begin(countVarints(bytes, from, end), size)
+    val target = row.bytes
+    var at = elements
+    var pos = from
+    while (pos < end) {
+      val length = longVarintLength(bytes, pos, end)
+      if (length < 0) return Unusual
+      val value = longVarintValue(bytes, pos, length)
+      if (!FeatureReader.isExact(element, value)) {
+        misfit = value
+        return Misfit
+      }
+      if (size == 4) RawBytes.putInt(target, at, java.lang.Float.floatToRawIntBits(value.toFloat))
+      else RawBytes.putDouble(target, at, value.toDouble)
       at += size
       pos += length
     }

@@ -3,7 +3,8 @@ package io.sparktf.tfrecord
 import org.apache.spark.sql.catalyst.InternalRow
 
 /** Gives the bytes of a record to the one column, be it binary or string, as they are. */
-final private[tfrecord] class ByteArrayReader(schema: RowSchema) extends RecordDecoder(schema) {
+final private[tfrecord] class ByteArrayReader(schema: RowSchema, row: RowBuilder)
+  extends RecordDecoder(schema, row) {
   private[this] val numColumns = schema.columns.length
 
   override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {

@@ -10,8 +10,14 @@ import WireFormat._
  * {{{
  * message Example { Features features = 1; }
  * }}}
+ *
+ * @param mustBeKnown whether a message of which protobuf knows no field is an error
  */
-final private[tfrecord] class ExampleReader(schema: RowSchema) extends RecordDecoder(schema) {
+final private[tfrecord] class ExampleReader(
+    schema: RowSchema,
+    row: RowBuilder,
+    mustBeKnown: Boolean
+) extends RecordDecoder(schema, row) {
   private[this] val numFields = schema.columns.length
   private[this] val tokenizer =
     new FeatureMapTokenizer(new FeatureNames(schema.featureNames, schema.caseSensitive))
@@ -19,24 +25,22 @@ final private[tfrecord] class ExampleReader(schema: RowSchema) extends RecordDec
     val types = schema.columns.fields.map(f => FeatureType.of(f.dataType).get)
     new FeatureReader(schema.columns.fields, types, row)
   }
-  private[this] val normalizer = new ExampleNormalizer(RecordType.Example)
+  private[this] val unusual = new UnusualMessages(RecordType.Example, mustBeKnown)
 
-  override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
-    if (!decode(bytes, start, end)) {
-      normalizer.normalize(bytes, start, end)
-      features.strict = true
-      try {
-        if (!decode(normalizer.buffer, 0, normalizer.size)) {
-          throw new IllegalStateException("a normalized tf.Example was not readable")
-        }
-      } finally {
-        features.strict = false
-      }
-    }
+  override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow =
+    if (decode(bytes, start, end)) row.result() else readUnusual(bytes, start, end)
+
+  /** Reads a record that [[decode]] leaves. */
+  def readUnusual(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
+    unusual.normalize(bytes, start, end)
+    features.strict = true
+    try if (!decode(unusual.buffer, 0, unusual.size)) throw unusual.unreadable()
+    finally features.strict = false
     row.result()
   }
 
-  private def decode(bytes: Array[Byte], start: Int, end: Int): Boolean = {
+  /** Decodes a record into the row; false where it is unusual. */
+  def decode(bytes: Array[Byte], start: Int, end: Int): Boolean = {
     var map = end
     if (start < end) {
       val content = readDelimited(bytes, start, end, Field1)

@@ -46,7 +46,7 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
 
   /** Reads an array of one value for each step. */
   def readFlat(field: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
-    val kind = features.kindOf(field)
+    var kind = features.kindOf(field)
     joined.clear()
     // What stands before the values is known behind them.
     joined.skip(HeaderRoom)
@@ -57,7 +57,11 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
       if (feature < 0) return false
       val from = (feature >>> 32).toInt
       pos = from + feature.toInt
-      if (from < pos && bytes(from) != kind) return features.wrongKind(field, bytes(from))
+      if (from < pos && bytes(from) != kind) {
+        if (!features.takes(field, bytes(from))) return features.wrongKind(field, bytes(from))
+        if (step > 0) return mixed(field)
+        kind = bytes(from)
+      }
       val count = countValues(bytes, from, pos)
       if (count < 0) return false
       if (count != 1) {
@@ -73,6 +77,14 @@ final private[tfrecord] class FeatureListReader(features: FeatureReader, row: Ro
     val from = prependHeaders(kind, joined.position - HeaderRoom)
     features.read(field, joined.array, from, joined.position)
   }
+
+  /** Joined, the steps are one list. */
+  private def mixed(field: Int): Boolean =
+    features.misfit(
+      field,
+      "expected steps of one kind in the feature list, found int64_list and float_list; declare " +
+        "the column as an array of arrays"
+    )
 
   /** Makes the joined values a Feature, and gives its start. */
   private def prependHeaders(kind: Int, size: Int): Int = {

@@ -35,6 +35,8 @@ final private[tfrecord] class FeatureMapSummary(file: String, ofLists: Boolean) 
     var seenText = true
   }
 
+  private[this] var anyValues = false
+
   // Of the Feature that was looked at last.
   private[this] var kind = 0
   private[this] var count = 0
@@ -86,22 +88,21 @@ final private[tfrecord] class FeatureMapSummary(file: String, ofLists: Boolean) 
       val feature = known(i)
       if (feature.wasSeen) {
         feature.isNoted = true
-        if (feature.seenKind != 0) {
-          if (feature.kind != 0 && feature.kind != feature.seenKind) {
-            disagree(i, feature.kind, feature.seenKind)
-          }
-          feature.kind = feature.seenKind
-        }
+        feature.kind = kindOf(i, feature.kind, feature.seenKind)
         feature.isArray |= feature.seenMany
         feature.hasValues |= feature.seenValues
+        anyValues |= feature.seenValues
         feature.isText &= feature.seenText
       }
       i += 1
     }
   }
 
-  private def disagree(i: Int, kind: Int, other: Int): Nothing =
-    throw FeatureSummary.disagreement(names.textOf(i), kind, file, other, file)
+  /** Whether any feature was seen with a value. */
+  def hasValues: Boolean = anyValues
+
+  private def kindOf(i: Int, kind: Int, other: Int): Int =
+    if (kind == other) kind else FeatureSummary.kindOf(names.textOf(i), kind, file, other, file)
 
   private def lookAtList(i: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
     var pos = start
@@ -118,11 +119,8 @@ final private[tfrecord] class FeatureMapSummary(file: String, ofLists: Boolean) 
   private def lookAt(i: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
     val feature = known(i)
     if (!lookAtFeature(bytes, start, end, feature.isText && feature.seenText)) return false
-    if (kind != 0) {
-      // Only the steps of a list can disagree here.
-      if (feature.seenKind != 0 && feature.seenKind != kind) disagree(i, feature.seenKind, kind)
-      feature.seenKind = kind
-    }
+    // Only the steps of a list can disagree here.
+    feature.seenKind = kindOf(i, feature.seenKind, kind)
     feature.seenMany |= count > 1
     feature.seenValues |= count > 0
     feature.seenText &= isText

@@ -69,10 +69,11 @@ final private[tfrecord] class FeatureReader(
       pos = (read >>> 32).toInt
     }
     if (length != end - pos) return false
-    if (bytes(start) != kinds(field)) return wrongKind(field, bytes(start))
+    val kind = bytes(start).toInt
+    if (kind != kinds(field) && !takes(field, kind)) return wrongKind(field, kind)
     if (pos == end) return readEmpty(field)
     if (bytes(pos) != Field1) return false
-    if (kinds(field) == BytesList) {
+    if (kind == BytesList) {
       return if (repeated(field)) arrays.readBytes(field, bytes, pos, end)
       else readBytes(field, bytes, pos, end)
     }
@@ -85,8 +86,9 @@ final private[tfrecord] class FeatureReader(
       pos = (read >>> 32).toInt
     }
     if (length != end - pos) return false
-    if (kinds(field) == Int64List) readInt64List(field, bytes, pos, end)
-    else readFloatList(field, bytes, pos, end)
+    if (kind == FloatList) readFloatList(field, bytes, pos, end)
+    else if (kinds(field) == Int64List) readInt64List(field, bytes, pos, end)
+    else readWholeNumbers(field, bytes, pos, end)
   }
 
   private def readInt64List(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean =
@@ -100,6 +102,11 @@ final private[tfrecord] class FeatureReader(
     else if (elements(field) == VectorElement) arrays.readVector(field, bytes, pos, end)
     else if (pos == end) readEmpty(field)
     else readFloat(field, bytes, pos, end)
+
+  /** Whether the column is held in such a list, or takes its values all the same. */
+  def takes(field: Int, kind: Int): Boolean =
+    kind == kinds(field) || kind == Int64List &&
+      (elements(field) == DoubleElement || elements(field) == FloatElement)
 
   def isArray(field: Int): Boolean = repeated(field)
 
@@ -153,6 +160,28 @@ final private[tfrecord] class FeatureReader(
         } else {
           arrays.writeWideDecimal(field, decimal)
         }
+    }
+    true
+  }
+
+  /** Reads an Int64List for a column of floats or doubles. */
+  private def readWholeNumbers(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean = {
+    if (end > pos && bytes(end - 1) < 0) return false
+    val element = elements(field)
+    if (repeated(field)) {
+      val misfit = arrays.readWholeNumbers(field, element, bytes, pos, end)
+      if (misfit == ArrayReader.Unusual) return false
+      return misfit == ArrayReader.Fine || inexact(field, arrays.misfit)
+    }
+    if (pos == end) return readEmpty(field)
+    val length = longVarintLength(bytes, pos, end)
+    if (length != end - pos) return tooMany(field, countVarints(bytes, pos, end))
+    val value = longVarintValue(bytes, pos, length)
+    if (!FeatureReader.isExact(element, value)) return inexact(field, value)
+    if (element == FloatElement) {
+      row.setSmall(field, java.lang.Float.floatToRawIntBits(value.toFloat), 4)
+    } else {
+      row.setWord(field, java.lang.Double.doubleToRawLongBits(value.toDouble))
     }
     true
   }
@@ -215,6 +244,13 @@ final private[tfrecord] class FeatureReader(
         "read the column with a wider type"
     )
 
+  private def inexact(field: Int, value: Long): Boolean =
+    misfit(
+      field,
+      s"expected a number that ${types(field).elementType.simpleString} holds exactly, found the " +
+        s"int64 $value; read the column as bigint"
+    )
+
   /** The column's feature was found in the other map of a SequenceExample. */
   def misplaced(field: Int, expected: String, found: String): Boolean =
     misfit(field, s"expected $expected, found $found; declare the column as what the file holds")
@@ -249,6 +285,15 @@ private[tfrecord] object FeatureReader {
     case IntElement => value.toInt == value
     case _ => true
   }
+
+  /** Whether a float or a double is an int64 and no number near it. */
+  def isExact(element: Int, value: Long): Boolean = {
+    // Above the largest int64 the way back would end at it.
+    val real = if (element == FloatElement) value.toFloat.toDouble else value.toDouble
+    real < TwoTo63 && real.toLong == value
+  }
+
+  final private val TwoTo63 = 9223372036854775808.0
 
   /**
    * The decimal that a float stands for, or null where there is none of that precision: the

@@ -19,6 +19,13 @@ final private[tfrecord] case class FeatureType(
   /** The tag of the list in the Feature's oneof. */
   def kind: Int = FeatureType.kindOf(element)
 
+  /** Whether floats of 32 bits, of which six decimal digits come back, do not hold all values. */
+  def isInexact: Boolean = element match {
+    case FeatureType.DoubleElement | FeatureType.VectorElement => true
+    case FeatureType.DecimalElement => precision > 6
+    case _ => false
+  }
+
   def precision: Int = elementType.asInstanceOf[DecimalType].precision
   def scale: Int = elementType.asInstanceOf[DecimalType].scale
 }

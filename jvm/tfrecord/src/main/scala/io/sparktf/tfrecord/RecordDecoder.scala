@@ -31,8 +31,7 @@ final private[tfrecord] case class RowSchema(
  *
  * The same row and its buffer are used for every record, as Spark's own sources do.
  */
-abstract private[tfrecord] class RecordDecoder(schema: RowSchema) {
-  protected val row = new RowBuilder(schema.columns.length, schema.partitions)
+abstract private[tfrecord] class RecordDecoder(schema: RowSchema, row: RowBuilder) {
 
   final def setPartitionValues(values: InternalRow): Unit = row.setPartitionValues(values)
 
@@ -58,9 +57,14 @@ abstract private[tfrecord] class RecordDecoder(schema: RowSchema) {
 }
 
 private[tfrecord] object RecordDecoder {
-  def apply(recordType: RecordType, schema: RowSchema): RecordDecoder = recordType match {
-    case RecordType.Example => new ExampleReader(schema)
-    case RecordType.SequenceExample => new SequenceExampleReader(schema)
-    case RecordType.ByteArray => new ByteArrayReader(schema)
+  def apply(recordType: RecordType, schema: RowSchema): RecordDecoder = {
+    val row = new RowBuilder(schema.columns.length, schema.partitions)
+    recordType match {
+      case RecordType.Auto => new AutoReader(schema, row)
+      case RecordType.Example => new ExampleReader(schema, row, mustBeKnown = false)
+      case RecordType.SequenceExample =>
+        new SequenceExampleReader(schema, row, mustBeKnown = false)
+      case RecordType.ByteArray => new ByteArrayReader(schema, row)
+    }
   }
 }

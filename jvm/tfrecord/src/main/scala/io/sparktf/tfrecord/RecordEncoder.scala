@@ -35,7 +35,7 @@ private[tfrecord] object RecordEncoder {
       featureLists: Set[String],
       records: RecordWriter
   ): RecordEncoder = recordType match {
-    case RecordType.Example => new ExampleWriter(schema, records)
+    case RecordType.Auto | RecordType.Example => new ExampleWriter(schema, records)
     case RecordType.SequenceExample => new SequenceExampleWriter(schema, featureLists, records)
     case RecordType.ByteArray => new ByteArrayWriter(schema.head, records)
   }

@@ -19,6 +19,11 @@ sealed abstract private[tfrecord] class RecordType(val name: String) extends Ser
 
 private[tfrecord] object RecordType {
 
+  /** Of the next two whichever a record is, as its fields tell. A write takes the first. */
+  case object Auto extends RecordType("auto") {
+    override def check(schema: StructType): Unit = ()
+  }
+
   /** tf.Example: a map from names to flat lists. */
   case object Example extends RecordType("Example") {
     override def check(schema: StructType): Unit =
@@ -59,7 +64,7 @@ private[tfrecord] object RecordType {
     }
   }
 
-  val all: Seq[RecordType] = Seq(Example, SequenceExample, ByteArray)
+  val all: Seq[RecordType] = Seq(Auto, Example, SequenceExample, ByteArray)
 
   def of(name: String): Option[RecordType] = {
     val wanted = name.trim.toLowerCase(Locale.ROOT)

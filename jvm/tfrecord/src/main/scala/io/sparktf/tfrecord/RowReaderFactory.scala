@@ -30,9 +30,16 @@ final private[tfrecord] class RowReaderFactory(
   private val mode = options.mode
   private val reports = mode == ReadMode.Permissive
 
+  // A folder that a stream has written counts its partition columns among those of its files.
+  private val recordSchema = StructType(dataSchema.filterNot { f =>
+    partitionSchema.exists { p =>
+      if (caseSensitive) p.name == f.name else p.name.equalsIgnoreCase(f.name)
+    }
+  })
+
   checkCorruptColumn()
   recordType match {
-    case RecordType.ByteArray => recordType.check(StructType(dataSchema.filter(isData)))
+    case RecordType.ByteArray => recordType.check(StructType(recordSchema.filter(isData)))
     case _ => recordType.check(requiredSchema)
   }
 
@@ -44,10 +51,10 @@ final private[tfrecord] class RowReaderFactory(
   )
 
   /** What else the files hold, as far as it can be decoded. */
-  private val unselected = StructType(dataSchema.filter { f =>
+  private val unselected = StructType(recordSchema.filter { f =>
     isData(f) && !requiredSchema.fieldNames.contains(f.name) && (
       FeatureType.of(f.dataType).isDefined ||
-        recordType == RecordType.SequenceExample && FeatureType.ofList(f.dataType).isDefined
+        recordType != RecordType.Example && FeatureType.ofList(f.dataType).isDefined
     )
   })
 

@@ -2,12 +2,14 @@ package io.sparktf.tfrecord
 
 import java.io.FileNotFoundException
 
-import scala.collection.mutable
 import scala.util.Random
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileStatus, Path}
-import org.apache.spark.sql.SparkSession
+import org.apache.spark.{Partition, SparkContext, TaskContext}
+import org.apache.spark.broadcast.Broadcast
+import org.apache.spark.rdd.RDD
+import org.apache.spark.sql.{AnalysisException, SparkSession}
 import org.apache.spark.sql.types._
 import org.apache.spark.util.SerializableConfiguration
 import org.slf4j.LoggerFactory
@@ -25,11 +27,16 @@ private[tfrecord] object SchemaInference {
   // So few files are read sooner than a job is started.
   private val MaxFilesOnDriver = 8
 
+  // What Spark's error has for the name of the format.
+  private val FromNoFile =
+    "TFRecord from no file (of the folders in a folder only those of partitions, name=value, are " +
+      "read; the option recursiveFileLookup=true reads all)"
+
   private val log = LoggerFactory.getLogger(classOf[TFRecordFileFormat])
 
   /**
-   * @return None where there is no file with a byte in it to infer from, and none without
    * @throws IllegalArgumentException where records disagree on a feature's kind
+   * @throws AnalysisException Spark's own, where there is no file
    */
   def infer(
       session: SparkSession,
@@ -37,7 +44,9 @@ private[tfrecord] object SchemaInference {
       files: Seq[FileStatus],
       conf: Configuration
   ): Option[StructType] = {
-    if (files.isEmpty) return None
+    if (files.isEmpty) {
+      throw new AnalysisException("UNABLE_TO_INFER_SCHEMA", Map("format" -> FromNoFile))
+    }
     if (options.recordType == RecordType.ByteArray) return Some(RecordType.ByteArray.schema)
     val paths = sample(options, files.filter(_.getLen > 0))
       .map(f => FileToSample(f.getPath.toString, f.getLen))
@@ -49,22 +58,19 @@ private[tfrecord] object SchemaInference {
     )
     val onDriver = paths.length <= MaxFilesOnDriver && options.samplingRatio.isEmpty
     val found =
-      if (onDriver) {
-        val readConf = Compression.readConf(conf)
-        paths.map(task.summarize(_, readConf))
-      } else {
-        val context = session.sparkContext
-        val shared = context.broadcast(new SerializableConfiguration(Compression.readConf(conf)))
-        try {
-          val slices = math.min(paths.length, math.max(1, context.defaultParallelism * 4))
-          context.parallelize(paths, slices)
-            .map(task.summarize(_, shared.value.value).toTuples).collect().toSeq
-            .map(FileSummary.fromTuples)
-        } finally {
-          shared.destroy()
-        }
-      }
-    val schema = schemaOf(found.map(_.features))
+      if (onDriver) task.summarize(paths, Compression.readConf(conf))
+      else inTasks(session.sparkContext, task, paths.toArray, conf)
+    found.conflict.foreach(conflict => throw new IllegalArgumentException(conflict))
+    val schema = StructType(
+      found.features.filter(_.hasValues).map(s => StructField(s.name, s.dataType))
+    )
+    val isReported = options.mode == ReadMode.Permissive && found.isDamaged
+    found.foreign.filter(_ => schema.isEmpty && !isReported).foreach { foreign =>
+      throw new IllegalArgumentException(
+        s"The schema cannot be inferred: no record seen has a feature with a value. $foreign; " +
+          ForeignMessage.hint
+      )
+    }
     if (options.mode != ReadMode.Permissive) return Some(schema)
     // As in Spark's JSON source, the column is there only where there is something to put in.
     val corruptColumn = options.columnNameOfCorruptRecord(sqlConf.columnNameOfCorruptRecord)
@@ -75,7 +81,25 @@ private[tfrecord] object SchemaInference {
           "another name"
       )
     }
-    Some(if (found.exists(_.isDamaged)) schema.add(corruptColumn, BinaryType) else schema)
+    Some(if (found.isDamaged) schema.add(corruptColumn, BinaryType) else schema)
+  }
+
+  /** Each task's files come back as one summary, which is as large for many as for one. */
+  private def inTasks(
+      context: SparkContext,
+      task: InferenceTask,
+      files: Array[FileToSample],
+      conf: Configuration
+  ): FilesSummary = {
+    val shared = context.broadcast(new SerializableConfiguration(Compression.readConf(conf)))
+    try {
+      val parts = math.min(files.length, math.max(1, context.defaultParallelism * 4))
+      val summaries = new InferenceRDD(context, task, shared, files, parts)
+      val found = context.runJob(summaries, (part: Iterator[Array[Byte]]) => part.next())
+      FilesSummary.merge(found.iterator.map(FilesSummary.fromBytes))
+    } finally {
+      shared.destroy()
+    }
   }
 
   /** All files where all are to be read, else up to a limit, evenly spread, the ends included. */
@@ -89,38 +113,39 @@ private[tfrecord] object SchemaInference {
       }
     }
 
-  private def schemaOf(files: Seq[Seq[FeatureSummary]]): StructType = {
-    val merged = mutable.LinkedHashMap.empty[String, FeatureSummary]
-    files.foreach(_.foreach { next =>
-      merged.get(next.name) match {
-        case Some(known) => merged(next.name) = known.merge(next)
-        case None => merged(next.name) = next
-      }
-    })
-    StructType(merged.values.filter(_.hasValues).map(s => StructField(s.name, s.dataType)).toSeq)
-  }
-
   private def warnSkipped(file: String, cause: Throwable): Unit =
     log.warn(s"Schema inference skips $file: ${cause.getMessage}")
 
   final private case class FileToSample(path: String, size: Long)
 
-  /** @param isDamaged whether a record was left out that cannot be decoded */
-  final private case class FileSummary(features: Seq[FeatureSummary], isDamaged: Boolean) {
+  /**
+   * A summary for each part of the files. Files and summaries pass none of Spark's serializers,
+   * which a cluster may have told to take only what is registered.
+   */
+  final private class InferenceRDD(
+      context: SparkContext,
+      task: InferenceTask,
+      conf: Broadcast[SerializableConfiguration],
+      @transient files: Array[FileToSample],
+      parts: Int
+  ) extends RDD[Array[Byte]](context, Nil) {
 
-    /** Nothing but Scala's own classes: a driver may read a task's result without this jar. */
-    def toTuples: FileTuples = (features.map(f => FeatureSummary.unapply(f).get), isDamaged)
+    override protected def getPartitions: Array[Partition] =
+      Array.tabulate(parts) { i =>
+        def start(part: Int): Int = (part.toLong * files.length / parts).toInt
+        new InferencePartition(i, files.slice(start(i), start(i + 1)))
+      }
+
+    override def compute(part: Partition, context: TaskContext): Iterator[Array[Byte]] = {
+      val files = part.asInstanceOf[InferencePartition].files
+      Iterator(task.summarize(files.toSeq, conf.value.value).toBytes)
+    }
   }
 
-  private type FileTuples =
-    (Seq[(String, Int, Boolean, Boolean, Boolean, Boolean, String)], Boolean)
+  final private class InferencePartition(override val index: Int, val files: Array[FileToSample])
+    extends Partition
 
-  private object FileSummary {
-    def fromTuples(file: FileTuples): FileSummary =
-      FileSummary(file._1.map((FeatureSummary.apply _).tupled), file._2)
-  }
-
-  /** What a task does with a file; apart from the rest so that little is sent with it. */
+  /** What a task does with its files; apart from the rest so that little is sent with it. */
   final private class InferenceTask(
       options: TFRecordOptions,
       ignoreCorrupt: Boolean,
@@ -129,9 +154,13 @@ private[tfrecord] object SchemaInference {
 
     private val strict = options.mode == ReadMode.FailFast
 
-    def summarize(file: FileToSample, conf: Configuration): FileSummary = {
+    def summarize(files: Seq[FileToSample], conf: Configuration): FilesSummary =
+      FilesSummary.merge(files.iterator.map(summarize(_, conf)))
+
+    private def summarize(file: FileToSample, conf: Configuration): FilesSummary = {
       val summarizer = new ExampleSummarizer(options.recordType, file.path)
       var isDamaged = false
+      var conflict = Option.empty[String]
       try isDamaged = read(file, summarizer, conf)
       catch {
         case e: FileNotFoundException if ignoreMissing => warnSkipped(file.path, e)
@@ -140,8 +169,10 @@ private[tfrecord] object SchemaInference {
           isDamaged = true
         case e: java.io.IOException if ignoreCorrupt && !e.isInstanceOf[FileNotFoundException] =>
           warnSkipped(file.path, e)
+        case e: SchemaConflict => conflict = Some(e.getMessage)
       }
-      FileSummary(summarizer.result(), isDamaged)
+      val foreign = summarizer.foreign.map(found => s"In ${file.path} there is $found")
+      FilesSummary(summarizer.result(), isDamaged, foreign, conflict)
     }
 
     /** Whether a record was left out. */
@@ -155,16 +186,28 @@ private[tfrecord] object SchemaInference {
       val random = new Random(file.path.hashCode)
       var seen = 0L
       var isDamaged = false
+      var isWhole = true
+      def next(): Boolean =
+        try {
+          isWhole = true
+          records.next()
+        } catch {
+          case _: CorruptTFRecordException if !strict && records.canGoOn =>
+            isWhole = false
+            isDamaged = true
+            true
+        }
+      // A file's first record always counts, or small files would say nothing.
+      def isSampled: Boolean =
+        seen == 0 || options.samplingRatio.forall(r => r >= 1 || random.nextDouble() < r)
       try {
-        while (
-          (options.samplingRatio.isDefined || seen < options.sampleRecords) && records.next()
-        ) {
-          // A file's first record always counts, or small files would say nothing.
-          if (seen == 0 || options.samplingRatio.forall(r => r >= 1 || random.nextDouble() < r)) {
+        while ((options.samplingRatio.isDefined || seen < options.sampleRecords) && next()) {
+          if (isSampled && isWhole) {
             try summarizer.add(records.buffer, records.start, records.end)
             catch {
               case e: MalformedMessageException =>
                 if (strict) throw records.malformed(e)
+                summarizer.noteForeign(records.buffer, records.start, records.end)
                 isDamaged = true
               case e: NoMemoryException => throw records.oversized(e)
             }

@@ -14,9 +14,14 @@ import WireFormat._
  * A column that is an array of arrays is a feature list, an array per step. Any other column is a
  * feature of the context; where the context has none of its name, an array may also be a feature
  * list of one value per step.
+ *
+ * @param mustBeKnown whether a message of which protobuf knows no field is an error
  */
-final private[tfrecord] class SequenceExampleReader(schema: RowSchema)
-  extends RecordDecoder(schema) {
+final private[tfrecord] class SequenceExampleReader(
+    schema: RowSchema,
+    row: RowBuilder,
+    mustBeKnown: Boolean
+) extends RecordDecoder(schema, row) {
   private[this] val numFields = schema.columns.length
   private[this] val context =
     new FeatureMapTokenizer(new FeatureNames(schema.featureNames, schema.caseSensitive))
@@ -32,19 +37,14 @@ final private[tfrecord] class SequenceExampleReader(schema: RowSchema)
     new FeatureReader(schema.columns.fields, types, row)
   }
   private[this] val featureLists = new FeatureListReader(features, row)
-  private[this] val normalizer = new ExampleNormalizer(RecordType.SequenceExample)
+  private[this] val unusual = new UnusualMessages(RecordType.SequenceExample, mustBeKnown)
 
   override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
     if (!decode(bytes, start, end)) {
-      normalizer.normalize(bytes, start, end)
+      unusual.normalize(bytes, start, end)
       features.strict = true
-      try {
-        if (!decode(normalizer.buffer, 0, normalizer.size)) {
-          throw new IllegalStateException("a normalized tf.SequenceExample was not readable")
-        }
-      } finally {
-        features.strict = false
-      }
+      try if (!decode(unusual.buffer, 0, unusual.size)) throw unusual.unreadable()
+      finally features.strict = false
     }
     row.result()
   }

@@ -69,9 +69,10 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
       options: Map[String, String],
       dataSchema: StructType
   ): OutputWriterFactory = {
-    val parsed = new TFRecordOptions(options, job.getConfiguration)
+    val parsed = new TFRecordWriteOptions(options, job.getConfiguration)
     parsed.recordType.check(dataSchema)
     parsed.refuseLocalWrites()
+    parsed.checkExactness(dataSchema)(log.warn(_))
     val caseSensitive = sparkSession.sessionState.conf.caseSensitiveAnalysis
     val featureLists = parsed.featureLists(dataSchema, caseSensitive)
     val codec = parsed.writeCodec

@@ -12,14 +12,17 @@ import Records.writeFile
  * the second the schema, and the rest is the message.
  */
 object GuidedFuzz {
-  private val recordTypes = Seq(RecordType.Example, RecordType.SequenceExample)
+  private val recordTypes = Seq(RecordType.Example, RecordType.SequenceExample, RecordType.Auto)
   private val schemas = 256
   private val fuzzers = mutable.Map.empty[(Int, Int), MessageFuzzer]
 
   /** @throws AssertionError that holds all that is needed to see it again */
   def fuzzerTestOneInput(input: Array[Byte]): Unit =
     if (input.length >= 2) {
-      fuzzer(input(0) & 1, input(1) & (schemas - 1)).check(input.drop(2))
+      fuzzer(
+        Math.floorMod(input(0).toInt, recordTypes.size),
+        input(1) & (schemas - 1)
+      ).check(input.drop(2))
     }
 
   /** Writes whole messages into a folder, for Jazzer to begin with. */

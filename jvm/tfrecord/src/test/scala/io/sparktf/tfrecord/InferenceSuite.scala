@@ -1,7 +1,10 @@
 package io.sparktf.tfrecord
 
 import java.io.File
+import java.util.concurrent.{CountDownLatch, TimeUnit}
+import java.util.concurrent.atomic.AtomicLong
 
+import org.apache.spark.scheduler.{SparkListener, SparkListenerJobEnd, SparkListenerTaskEnd}
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.types._
 import org.scalacheck.Gen
@@ -123,8 +126,11 @@ class InferenceSuite extends TFRecordSuite {
 
   private val kinds = Seq("int64" -> int64s(1), "float" -> floats(1), "bytes" -> strings("a"))
 
-  test("kinds that disagree are an error that names the feature, both kinds and a file") {
-    for ((one, first) <- kinds; (other, second) <- kinds if one != other) {
+  test("text and numbers disagree: an error that names the feature, both kinds and a file") {
+    for (
+      (one, first) <- kinds; (other, second) <- kinds
+      if one != other && (one == "bytes" || other == "bytes")
+    ) {
       withTempDir { folder =>
         writeExamples(new File(folder, "alpha.tfrecord"), example("clicks" -> first))
         writeExamples(new File(folder, "beta.tfrecord"), example("clicks" -> second))
@@ -140,6 +146,53 @@ class InferenceSuite extends TFRecordSuite {
         )
         assertFails("clicks", one, other, "alpha.tfrecord")(infer(folder))
       }
+    }
+  }
+
+  test("whole numbers in some records and floats in others are doubles") {
+    val (whole, real) = (int64s(1L << 40), floats(0.5f))
+    assert(typeOf(whole, real) == DoubleType)
+    assert(typeOf(real, int64s(1, 2), real) == ArrayType(DoubleType))
+    for (options <- Seq(Nil, Seq(all))) {
+      withTempDir { folder =>
+        writeExamples(new File(folder, "alpha.tfrecord"), example("fare" -> whole))
+        writeExamples(new File(folder, "beta.tfrecord"), example("fare" -> real))
+        assert(infer(folder, options: _*).schema == new StructType().add("fare", DoubleType))
+        assertSameRows(infer(folder, options: _*), Row((1L << 40).toDouble), Row(0.5))
+        writeExamples(new File(folder, "gamma.tfrecord"), example("fare" -> strings("7")))
+        assertFails("fare", "bytes_list", "gamma")(infer(folder, options: _*))
+      }
+    }
+    withTempDir { folder =>
+      val steps = Seq(whole, noKind, real)
+      writeSequences(new File(folder, "data.tfrecord"), sequence()("x" -> steps))
+      assertRows(infer(folder), Row(Seq(Seq((1L << 40).toDouble), Seq(), Seq(0.5))))
+    }
+  }
+
+  test("what a job's tasks send to the driver is as large for many files as for some") {
+    def sent(folder: File): Long = {
+      val size = new AtomicLong
+      val ended = new CountDownLatch(1)
+      val listener = new SparkListener {
+        override def onTaskEnd(task: SparkListenerTaskEnd): Unit =
+          size.addAndGet(task.taskMetrics.resultSize)
+        override def onJobEnd(job: SparkListenerJobEnd): Unit = ended.countDown()
+      }
+      spark.sparkContext.addSparkListener(listener)
+      try {
+        assert(infer(folder, all).columns.length == 50)
+        assert(ended.await(1, TimeUnit.MINUTES))
+        size.get
+      } finally spark.sparkContext.removeSparkListener(listener)
+    }
+    withTempDir { folder =>
+      val record = example((0 until 50).map(i => s"feature $i" -> int64s(i)): _*)
+      for (i <- 1 to 320) {
+        val name = if (i <= 32) s"some/$i.tfrecord" else s"many/$i.tfrecord"
+        writeExamples(new File(folder, name), record)
+      }
+      assert(sent(new File(folder, "many")) < 1.1 * sent(new File(folder, "some")))
     }
   }
 
@@ -270,9 +323,13 @@ class InferenceSuite extends TFRecordSuite {
     }
   }
 
-  test("a folder without a file is an error that asks for a schema") {
+  test("a folder without a file is an error that asks for a schema, and names folders below") {
     withTempDir { folder =>
-      assertFails("infer")(infer(folder))
+      assertFails("infer", "manually")(infer(folder))
+      writeExamples(new File(folder, "deep/er.tfrecord"), example("n" -> int64s(1)))
+      assertFails("infer", "recursiveFileLookup=true", "manually")(infer(folder))
+      assertRows(infer(folder, "recursiveFileLookup" -> "true"), Row(1L))
+      Store.delete(new File(folder, "deep"))
       assertRows(read(folder, "n BIGINT"))
     }
   }

@@ -2,8 +2,9 @@ package io.sparktf.tfrecord
 
 import java.nio.charset.StandardCharsets.UTF_8
 
-import scala.util.Random
+import scala.util.{Random, Try}
 
+import com.google.protobuf.UnknownFieldSet
 import org.apache.spark.sql.catalyst.{CatalystTypeConverters, InternalRow}
 import org.apache.spark.sql.catalyst.expressions.{
   BoundReference, InterpretedUnsafeProjection, UnsafeRow
@@ -22,10 +23,14 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
 
   private val random = new Random(seed)
   private val mutator = new WireMutator(random)
-  private val isSequence = recordType == RecordType.SequenceExample
   private val caseSensitive = random.nextBoolean()
   // Some messages are larger than the buffers are in the beginning.
   private val isLarge = random.nextInt(40) == 0
+  // What most of the messages are.
+  private val isSequence = recordType match {
+    case RecordType.Auto => random.nextBoolean()
+    case other => other == RecordType.SequenceExample
+  }
 
   private val schema: StructType = {
     val some = random.shuffle(names).take(1 + random.nextInt(6))
@@ -38,7 +43,27 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
   private val toCatalyst = CatalystTypeConverters.createToCatalystConverter(schema)
   private val reader =
     RecordDecoder(recordType, RowSchema(schema, StructType(Nil), caseSensitive))
-  private val reference = new ReferenceRows(isSequence, schema, caseSensitive)
+  private val examples = new ReferenceRows(isSequence = false, schema, caseSensitive)
+  private val sequences = new ReferenceRows(isSequence = true, schema, caseSensitive)
+
+  /** For each message by itself, where it says what it is. */
+  private def reference(message: Array[Byte]): ReferenceRows = {
+    val hasLists = recordType match {
+      case RecordType.Auto =>
+        topLevel(message).forall(_.getField(2).getLengthDelimitedList.size > 0)
+      case other => other == RecordType.SequenceExample
+    }
+    if (hasLists) sequences else examples
+  }
+
+  /** Whether it is a message, but one of which protobuf knows nothing. */
+  private def isUnknown(message: Array[Byte]): Boolean =
+    recordType == RecordType.Auto && message.nonEmpty && topLevel(message).exists { fields =>
+      Seq(1, 2).forall(number => fields.getField(number).getLengthDelimitedList.isEmpty)
+    }
+
+  private def topLevel(message: Array[Byte]): Option[UnknownFieldSet] =
+    Try(UnknownFieldSet.parseFrom(message)).toOption
 
   /** What came of the messages, by what was expected. */
   val outcomes = new Outcomes
@@ -55,7 +80,10 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
 
   /** Compares what is read of any bytes at all. */
   def check(message: Array[Byte]): Unit = {
-    val expected = reference.of(message)
+    val expected = reference(message).of(message) match {
+      case TheRow(_) | RowOrError(_, _) if isUnknown(message) => AnError
+      case other => other
+    }
     val found = decode(message)
     val agrees = (expected, found) match {
       case (Anything, _) => true
@@ -82,14 +110,16 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
         case e @ (_: MalformedMessageException | _: IllegalArgumentException) => Left(e.getMessage)
         case e: Throwable => fail(message, s"inference found $e")
       }
-    val agrees = (reference.inferred(message), found) match {
+    val expected =
+      if (isUnknown(message)) None else reference(message).inferred(message)
+    val agrees = (expected, found) match {
       case (Some(expected), Right(schema)) => schema == expected
-      case (Some(_), Left(_)) => reference.isReadOtherwise(message)
+      case (Some(_), Left(_)) => reference(message).isReadOtherwise(message)
       // Inference counts values, and reads none.
       case (None, _) => true
     }
     if (!agrees) {
-      fail(message, s"expected ${reference.inferred(message)} inferred\nfound    ${found.merge}")
+      fail(message, s"expected $expected inferred\nfound    ${found.merge}")
     }
   }
 
@@ -180,6 +210,8 @@ class MessageFuzzer(seed: Long, recordType: RecordType) {
     }
     element match {
       case ArrayType(inner, _) => feature(inner)
+      case FloatType | DoubleType if random.nextInt(8) == 0 =>
+        int64Kind(packedInts(Seq.fill(count)(random.nextLong() >> random.nextInt(64)): _*))
       case FloatType | DoubleType | _: DecimalType =>
         floatKind(packedFloats(Seq.fill(count)(float(element)): _*))
       case StringType | BinaryType => bytesKind(Seq.fill(count)(field(1, text(element))): _*)

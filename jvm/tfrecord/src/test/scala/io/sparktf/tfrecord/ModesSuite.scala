@@ -168,6 +168,11 @@ class ModesSuite extends TFRecordSuite {
         assert(reported.count() == 3)
         val packed = writeFile(new File(folder, "packed.gz"), gzip(Files.readAllBytes(data.toPath)))
         assertRows(read(packed, schema, dropping), goodRows(0), goodRows(2))
+
+        val first = change(framed(Seq(good(1)))) ++ framed(Seq(good(2)))
+        val inferred = writeFile(new File(folder, "first/data.tfrecord"), first)
+        assertRows(infer(inferred, dropping), goodRows(2))
+        assert(infer(inferred, permissive).columns.toSeq == Seq("n", "s", "_corrupt_record"))
       }
     }
   }

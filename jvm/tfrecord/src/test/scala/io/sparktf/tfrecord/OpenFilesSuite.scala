@@ -64,7 +64,7 @@ class OpenFilesSuite extends TFRecordSuite {
         assert(rows.selectExpr("1").limit(5).collect().length == 5)
         assertClosed(folder)
         assertFails("on demand")(failingAt(rows, 300).collect())
-        assertFails("data", "n", "int64")(read(folder, "n FLOAT").collect())
+        assertFails("data", "n", "int64")(read(folder, "n STRING").collect())
         assertClosed(folder)
         assert(infer(folder).columns.length == 2)
         assert(infer(folder, "sampleRecords" -> "1").columns.length == 2)

@@ -40,7 +40,8 @@ class OptionFaultsSuite extends TFRecordSuite {
     "compression" -> "lzip",
     "codec" -> "no.such.Codec",
     "compressionLevel" -> "11",
-    "compressionLevel" -> "fast"
+    "compressionLevel" -> "fast",
+    "inexact" -> "maybe"
   )
 
   writeFaults.foreach { case (option, value) =>
@@ -79,11 +80,33 @@ class OptionFaultsSuite extends TFRecordSuite {
     }
   }
 
+  test("an option of the other direction is none: a write's of reads, and a read's of writes") {
+    withTempDir { folder =>
+      val out = new File(folder, "out")
+      val ofReads = Seq(
+        "mode" -> "overwrite",
+        "verifyChecksum" -> "maybe",
+        "samplingRatio" -> "2",
+        "sampleRecords" -> "0",
+        "ignoreCorruptFiles" -> "perhaps"
+      )
+      write(frame("n BIGINT", Row(1L)), out, ofReads: _*)
+      val ofWrites = Seq(
+        "featureLists" -> "none",
+        "compressionLevel" -> "11",
+        "writeLocality" -> "local",
+        "inexact" -> "maybe"
+      )
+      assertRows(read(out, "n BIGINT", ofWrites: _*), Row(1L))
+      assertRows(infer(out, ofWrites: _*), Row(1L))
+    }
+  }
+
   test("the defaults, spelt out in any case, are no fault") {
     withTempDir { folder =>
       writeExamples(new File(folder, "data.tfrecord"), example("n" -> int64s(1)))
       val defaults = Seq(
-        "recordtype" -> "EXAMPLE",
+        "recordtype" -> "AUTO",
         "MODE" -> "failfast",
         "verifychecksum" -> "TRUE",
         "Compression" -> "Auto",

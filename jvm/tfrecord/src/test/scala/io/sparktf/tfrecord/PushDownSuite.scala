@@ -106,6 +106,78 @@ class PushDownSuite extends TableSuite with AdaptiveSparkPlanHelper {
     }
   }
 
+  /** The answers of both entrances, as values and by what is asked of them in SQL. */
+  private def assertCounts(folder: File, schema: String)(queries: (String, Seq[Row])*): Unit =
+    for (format <- Seq("tfrecordv2", "tfrecord"); (query, expected) <- queries) {
+      spark.read.format(format).schema(schema).load(folder.getPath).createTempView("records")
+      try withClue(s"$format: $query")(assertSameRows(sql(query), expected: _*))
+      finally spark.catalog.dropTempView("records")
+    }
+
+  test("a count of nothing is 0 and no null, and a group of nothing is none", LocalOnlyTest) {
+    withTempDir { folder =>
+      writeExamples(new File(folder, "day=1/a.tfrecord"))
+      writeExamples(new File(folder, "day=2/a.tfrecord"))
+      for (where <- Seq("", "WHERE day = 2", "WHERE day = 9")) {
+        assertCounts(folder, "id BIGINT, day INT")(
+          // A getter of numbers would show a null as 0.
+          s"SELECT count(*) IS NULL, count(*) = 0, count(1) + 1 FROM records $where" ->
+            Seq(Row(false, true, 1L)),
+          s"SELECT 'none' FROM records $where HAVING count(*) = 0" -> Seq(Row("none")),
+          s"SELECT count(DISTINCT 1) FROM records $where" -> Seq(Row(0L)),
+          s"SELECT id FROM range(1) WHERE id >= (SELECT count(*) FROM records $where)" ->
+            Seq(Row(0L)),
+          s"SELECT day, count(*) FROM records $where GROUP BY day" -> Seq()
+        )
+      }
+    }
+    withTempDir { folder =>
+      assertCounts(folder, "id BIGINT")(
+        "SELECT count(*) IS NULL, count(*), count(DISTINCT 'x') FROM records" ->
+          Seq(Row(false, 0L, 0L))
+      )
+    }
+  }
+
+  test("count(DISTINCT 1) counts no rows, which Spark pushes down as if it did", LocalOnlyTest) {
+    withTempDir { folder =>
+      val numbers = Seq(0, 1, 2, 3, 4, 5, 7, 8, 100, 1023)
+      for (n <- numbers; day = n % 3) {
+        val records = (0 until n).map(i => example("id" -> int64s(i.toLong)))
+        writeExamples(new File(folder, s"day=$day/$n.tfrecord"), records: _*)
+      }
+      val days = numbers.groupBy(_ % 3).mapValues(_.sum.toLong).toSeq.sorted
+      assertCounts(folder, "id BIGINT, day INT")(
+        "SELECT count(*), count(DISTINCT 1) FROM records" -> Seq(Row(numbers.sum.toLong, 1L)),
+        "SELECT count(DISTINCT 'x') FROM records WHERE day = 2" -> Seq(Row(1L)),
+        "SELECT count(DISTINCT 1), day, count(*) FROM records GROUP BY day" ->
+          days.map { case (day, n) => Row(1L, day, n) },
+        "SELECT count(*) FILTER (WHERE id < 2) FROM records" -> Seq(Row(17L)),
+        "SELECT count(*) FILTER (WHERE day = 1) FROM records" -> Seq(Row(days(1)._2)),
+        "SELECT count(NULL), count(DISTINCT NULL), count(1, NULL) FROM records" ->
+          Seq(Row(0L, 0L, 0L))
+      )
+    }
+  }
+
+  test("the reader of a task gives the same row until it is moved to the next", LocalOnlyTest) {
+    withDays { folder =>
+      val Seq(scan) = collect(load(folder).select("id").queryExecution.executedPlan) {
+        case scan: BatchScanExec => scan
+      }
+      val ids = scan.batch.planInputPartitions().toSeq.flatMap { partition =>
+        val rows = scan.readerFactory.createReader(partition)
+        try
+          Iterator.continually(rows).takeWhile(_.next()).map { _ =>
+            assert(rows.get().getLong(0) == rows.get().getLong(0))
+            rows.get().getLong(0)
+          }.toVector
+        finally rows.close()
+      }
+      assert(ids.sorted == Seq(10, 11, 20, 21, 22, 30, 31, 32, 33))
+    }
+  }
+
   test("a count of damaged files is what a count of their rows is", LocalOnlyTest) {
     withTempDir { folder =>
       val good = (0 until 5).map(i => example("id" -> int64s(i)).toByteArray)

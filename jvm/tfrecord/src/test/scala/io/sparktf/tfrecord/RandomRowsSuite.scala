@@ -97,6 +97,17 @@ class RandomRowsSuite extends TFRecordSuite {
     }
   }
 
+  test("rows that are equal have equal bytes: each is found among Spark's own, and once") {
+    withTempDir { folder =>
+      val out = new File(folder, "out")
+      val own = frame(schema, rows.take(300) ++ rows.take(300): _*)
+      write(own, out)
+      val found = read(out, schema)
+      assert(found.distinct().count() == 300)
+      assert(found.exceptAll(own).isEmpty && own.exceptAll(found).isEmpty)
+    }
+  }
+
   test("compressed, in many files and with random partitions, no row is lost or changed") {
     withTempDir { folder =>
       val out = new File(folder, "out")

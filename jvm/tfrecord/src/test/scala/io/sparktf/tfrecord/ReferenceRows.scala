@@ -79,12 +79,14 @@ class ReferenceRows(isSequence: Boolean, schema: StructType, caseSensitive: Bool
   })
 
   /** An array from a feature list that has one value in each step. */
-  private def flat(steps: FeatureList, element: DataType): Vector[Any] =
+  private def flat(steps: FeatureList, element: DataType): Vector[Any] = {
+    if (steps.getFeatureList.asScala.map(_.getKindCase).distinct.size > 1) throw new Misfit
     steps.getFeatureList.asScala.toVector.map { step =>
       val found = if (isEmpty(step)) Vector.empty else values(step, element)
       if (found.size != 1) throw new Misfit
       found.head
     }
+  }
 
   private def lookUp[T](map: Map[String, T], name: String): Option[T] =
     if (caseSensitive || map.contains(name)) map.get(name)
@@ -292,7 +294,7 @@ object ReferenceRows {
   /** The type of what all of `steps` hold, or None where they hold nothing. */
   private def typeOf(steps: Seq[Feature]): Option[DataType] = {
     val kinds = steps.map(_.getKindCase).filter(_ != Feature.KindCase.KIND_NOT_SET).distinct
-    if (kinds.size > 1) throw new Misfit
+    if (kinds.size > 1 && kinds.contains(Feature.KindCase.BYTES_LIST)) throw new Misfit
     val counts = steps.map(step =>
       step.getInt64List.getValueCount +
         step.getFloatList.getValueCount + step.getBytesList.getValueCount
@@ -300,6 +302,7 @@ object ReferenceRows {
     if (counts.forall(_ == 0)) None
     else {
       val element = kinds.head match {
+        case _ if kinds.size > 1 => DoubleType
         case Feature.KindCase.INT64_LIST => LongType
         case Feature.KindCase.FLOAT_LIST => FloatType
         case _ =>
@@ -315,6 +318,8 @@ object ReferenceRows {
     dataType match {
       case FloatType | DoubleType | _: DecimalType if kind == Feature.KindCase.FLOAT_LIST =>
         feature.getFloatList.getValueList.asScala.toVector.map(v => ofFloat(v, dataType))
+      case FloatType | DoubleType if kind == Feature.KindCase.INT64_LIST =>
+        feature.getInt64List.getValueList.asScala.toVector.map(v => exactly(v, dataType))
       case StringType | BinaryType if kind == Feature.KindCase.BYTES_LIST =>
         feature.getBytesList.getValueList.asScala.toVector.map { bytes =>
           if (dataType == StringType) bytes.toString(UTF_8) else bytes.toByteArray
@@ -324,6 +329,16 @@ object ReferenceRows {
         feature.getInt64List.getValueList.asScala.toVector.map(v => ofLong(v, dataType))
       case _ => throw new Misfit
     }
+  }
+
+  private def exactly(value: Long, dataType: DataType): Any = {
+    val real: Any = if (dataType == FloatType) value.toFloat else value.toDouble
+    val digits = real match {
+      case float: Float => new BigDecimal(float.toDouble)
+      case double: Double => new BigDecimal(double)
+    }
+    if (digits.compareTo(new BigDecimal(value)) != 0) throw new Misfit
+    real
   }
 
   private def ofFloat(value: Float, dataType: DataType): Any = dataType match {

@@ -45,7 +45,8 @@ class RefusedTypesSuite extends TFRecordSuite {
     withTempDir { folder =>
       writeFile(new File(folder, "data.tfrecord"), Array.empty[Byte])
       assertFails("matrix", "flatten", "SequenceExample") {
-        read(folder, "n BIGINT, matrix ARRAY<ARRAY<FLOAT>>").collect()
+        val schema = "n BIGINT, matrix ARRAY<ARRAY<FLOAT>>"
+        read(folder, schema, "recordType" -> "Example").collect()
       }
       val out = new File(folder, "out")
       assertFails("matrix", "flatten", "SequenceExample") {

@@ -124,6 +124,23 @@ class StreamingSinkSuite extends TableSuite {
     }
   }
 
+  test("records that are bytes, in the folders of partitions and with a schema") {
+    withTempDir { folder =>
+      val bytes = "recordType" -> "ByteArray"
+      writeFile(new File(folder, "in/1.json"), """{"id": 1, "day": 5}""".getBytes("UTF-8"))
+      val query = spark.readStream.schema(schema).json(folder.getPath + "/in")
+        .selectExpr("CAST(id AS STRING) AS line", "day")
+        .writeStream.format(source).partitionBy("day").options(Map(bytes))
+        .option("checkpointLocation", s"$folder/c").trigger(Trigger.AvailableNow())
+        .start(s"$folder/out")
+      try query.awaitTermination()
+      finally query.stop()
+      val found = read(new File(folder, "out"), "line STRING, day INT", bytes)
+      assertRows(found, Row("1", 5))
+      assertRows(found.select("day"), Row(5))
+    }
+  }
+
   test("a row that cannot be written fails its batch, of which nothing is read") {
     withStream { stream =>
       stream.add(1)

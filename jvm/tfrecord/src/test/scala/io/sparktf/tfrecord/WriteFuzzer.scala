@@ -52,7 +52,8 @@ class WriteFuzzer(seed: Long, recordType: RecordType) {
       catch { case e: Throwable => fail(s"tensorflow-hadoop reads the frames with $e", e) }
     if (records.size != rows.size) fail(s"${rows.size} rows gave ${records.size} records")
     rows.zip(records).zipWithIndex.foreach { case ((row, record), i) => compare(i, row, record) }
-    compareRead(written, rows)
+    compareRead(written, rows, recordType)
+    if (recordType != RecordType.ByteArray) compareRead(written, rows, RecordType.Auto)
   }
 
   private def write(rows: Vector[InternalRow]): Array[Byte] = {
@@ -70,7 +71,7 @@ class WriteFuzzer(seed: Long, recordType: RecordType) {
 
   private def compare(index: Int, row: InternalRow, record: Array[Byte]): Unit = {
     val (expected, found) = recordType match {
-      case RecordType.Example => (exampleOf(row), Example.parseFrom(record))
+      case RecordType.Example | RecordType.Auto => (exampleOf(row), Example.parseFrom(record))
       case RecordType.SequenceExample => (sequenceOf(row), SequenceExample.parseFrom(record))
       case RecordType.ByteArray =>
         (ByteBuffer.wrap(bytesOf(row.get(0, schema.head.dataType))), ByteBuffer.wrap(record))
@@ -78,7 +79,11 @@ class WriteFuzzer(seed: Long, recordType: RecordType) {
     if (expected != found) fail(s"row $index of ${record.length} bytes is not what was written")
   }
 
-  private def compareRead(written: Array[Byte], rows: Vector[InternalRow]): Unit = {
+  private def compareRead(
+      written: Array[Byte],
+      rows: Vector[InternalRow],
+      readAs: RecordType
+  ): Unit = {
     val reader = new RecordReader(
       new ByteArrayInputStream(written),
       Array.emptyByteArray,
@@ -87,7 +92,7 @@ class WriteFuzzer(seed: Long, recordType: RecordType) {
       verify = true
     )
     val decoder =
-      RecordDecoder(recordType, RowSchema(schema, StructType(Nil), caseSensitive = true))
+      RecordDecoder(readAs, RowSchema(schema, StructType(Nil), caseSensitive = true))
     rows.zipWithIndex.foreach { case (row, i) =>
       if (!reader.next()) fail(s"the reader ends before row $i")
       val found =

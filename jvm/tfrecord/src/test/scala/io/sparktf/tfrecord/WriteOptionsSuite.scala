@@ -2,6 +2,10 @@ package io.sparktf.tfrecord
 
 import java.io.File
 
+import org.apache.logging.log4j.{Level, LogManager}
+import org.apache.logging.log4j.core.{LogEvent, Logger}
+import org.apache.logging.log4j.core.appender.AbstractAppender
+import org.apache.logging.log4j.core.config.{Configurator, Property}
 import org.apache.spark.sql.{AnalysisException, DataFrame, Row, SaveMode}
 import org.apache.spark.sql.functions.col
 import org.tensorflow.example.Example
@@ -152,6 +156,56 @@ class WriteOptionsSuite extends TFRecordSuite {
       )
       assertFails("weights")(write(rows, out))
       assert(!Store.exists(out) || dataFiles(out).isEmpty)
+    }
+  }
+
+  // ---------------------------------------------------------------------------- inexact numbers
+
+  /** The warnings of the data source while `body` runs. */
+  private def warnings(body: => Unit): Seq[String] = {
+    val found = new java.util.concurrent.ConcurrentLinkedQueue[String]
+    val appender = new AbstractAppender("warnings", null, null, false, Property.EMPTY_ARRAY) {
+      override def append(event: LogEvent): Unit = found.add(event.getMessage.getFormattedMessage)
+    }
+    val name = classOf[TFRecordFileFormat].getName
+    val logger = LogManager.getLogger(name).asInstanceOf[Logger]
+    val level = logger.getLevel
+    appender.start()
+    logger.addAppender(appender)
+    Configurator.setLevel(name, Level.WARN)
+    try body
+    finally {
+      logger.removeAppender(appender)
+      Configurator.setLevel(name, level)
+    }
+    found.toArray(Array.empty[String]).toSeq
+  }
+
+  private val inexact = "d DOUBLE, l ARRAY<DOUBLE>, n DECIMAL(20,0), p ARRAY<DECIMAL(7,2)>"
+  private val exact = "f FLOAT, l ARRAY<FLOAT>, n DECIMAL(6,2), b BIGINT, s STRING, t TIMESTAMP"
+
+  test("columns of more digits than the format's floats have: a warning, an error or no matter") {
+    withTempDir { folder =>
+      def out(name: String): File = new File(folder, name)
+      for (options <- Seq(Nil, Seq("inexact" -> "WARN"))) {
+        val Seq(warning) = warnings(write(frame(inexact), out(s"warn${options.size}"), options: _*))
+        for (word <- Seq("`d` (double)", "`l`", "`n` (decimal(20,0))", "`p`", "32 bits", "inexact"))
+          assert(warning.contains(word))
+      }
+      assert(warnings(write(frame(inexact), out("allow"), "inexact" -> "allow")).isEmpty)
+      assert(warnings(write(frame(exact), out("exact"))).isEmpty)
+      write(frame(exact), out("strict"), "inexact" -> "error")
+      for (column <- inexact.split(", ")) {
+        val name = s"`${column.head}`"
+        assertFails(name, "inexact", "float", "string", "bigint") {
+          write(frame(s"b BIGINT, $column"), out("refused"), "inexact" -> "error")
+        }
+      }
+      assertFails("`x`", "inexact") {
+        val options = Seq("inexact" -> "error", "recordType" -> "SequenceExample")
+        write(frame("x ARRAY<ARRAY<DOUBLE>>"), out("refused"), options: _*)
+      }
+      assert(!Store.exists(out("refused")))
     }
   }
 }

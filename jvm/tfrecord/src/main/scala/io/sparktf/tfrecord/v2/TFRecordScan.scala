@@ -76,7 +76,12 @@ final private[tfrecord] case class TFRecordScan(
     counts match {
       case Some(counted) =>
         val counting = rows(new StructType, new StructType)
-        new CountReaderFactory(counting, counted.columns.length, fileOptions)
+        new CountReaderFactory(
+          counting,
+          counted.columns.length,
+          counted.groups.nonEmpty,
+          fileOptions
+        )
       case None =>
         val reading = rows(readDataSchema, StructType(behindData ++ metadataSchema))
         new TFRecordPartitionReaderFactory(reading, metadataSchema, limit, fileOptions)
@@ -86,9 +91,14 @@ final private[tfrecord] case class TFRecordScan(
   // ------------------------------------------------------------------ which files, in which tasks
 
   override def planInputPartitions(): Array[InputPartition] = {
-    if (lastPlan.isEmpty) lastPlan = Some(plan())
+    if (lastPlan.isEmpty) lastPlan = Some(orOneTask(plan()))
     lastPlan.get
   }
+
+  /** A count of nothing is a row too, and a task has to give it. */
+  private def orOneTask(planned: Array[InputPartition]): Array[InputPartition] =
+    if (planned.isEmpty && counts.exists(_.groups.isEmpty)) Array(FilePartition(0, Array.empty))
+    else planned
 
   private def plan(): Array[InputPartition] = {
     val listed = partitionFilters ++ runtimeFilters

@@ -69,7 +69,7 @@ final private[tfrecord] class TFRecordScanBuilder(
 }
 
 /**
- * Counts of rows in the place of rows: one row of them for each part of a file, which Spark sums up.
+ * Counts of rows in the place of rows: some for each part of a file, which Spark sums up.
  *
  * @param groups the partition columns that they are counted by
  * @param columns one for each count that is asked for
