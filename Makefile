@@ -182,6 +182,10 @@ fuzz-scoring: $(PACKAGE) $(LAUNCHER) ## Random rows through models on the JVM (A
 fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, beside NumPy (ARGS=…)
 	.venv/bin/python tests/scoring_fuzz.py $(ARGS)
 
+.PHONY: fuzz-readers
+fuzz-readers: $(PACKAGE) $(JARS_BUILT) ## Random tables of Spark's by every reader (ARGS="--minutes 60")
+	.venv/bin/python tests/reader_fuzzer.py $(ARGS)
+
 # What it learns stays in target/fuzz-corpus, and the next run goes on from there.
 .PHONY: fuzz-guided
 fuzz-guided: $(PACKAGE) $(LAUNCHER) ## The same, led by what code is reached (ARGS=… goes to Jazzer)

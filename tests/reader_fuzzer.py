@@ -147,8 +147,10 @@ class Table:
             return counted(map(tuple, df.select(*columns).collect()))
 
         self.equal(source, rows_of(given), expected)
-        settings = self.source.choice((60, 300, 5000, 100000))
-        self.spark.conf.set("spark.sql.files.maxPartitionBytes", f"{settings}b")
+        # At most as many as are read in a second or two.
+        largest = max([Path(file).stat().st_size for file in self.files], default=0)
+        length = max(self.source.choice((60, 300, 5000, 100000)), largest // 12)
+        self.spark.conf.set("spark.sql.files.maxPartitionBytes", f"{length}b")
         self.spark.conf.set("spark.sql.files.openCostInBytes", "0")
         try:
             self.equal(f"{source} in splits", rows_of(read.load(self.path, schema=self.schema)),
@@ -192,9 +194,7 @@ class Table:
     def check_dataset(self) -> None:
         """By `sparktf.dataset`, the columns that have no null, for it takes none."""
         whole = [
-            i
-            for i, field in enumerate(self.schema)
-            if all(row[i] is not None for row in self.rows)
+            i for i, field in enumerate(self.schema) if all(row[i] is not None for row in self.rows)
         ]
         names = [self.schema.fieldNames()[i] for i in whole]
         if not names:
@@ -301,6 +301,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.sql.shuffle.partitions", "2")
     spark = sparktf.configure(builder).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     end = time.monotonic() + 60 * options.minutes
@@ -308,6 +309,7 @@ def main() -> None:
     while seed - options.seed < options.count if options.count else time.monotonic() < end:
         run(seed, spark)
         seed += 1
+    spark.stop()
     print(f"{seed - options.seed} seeds from {options.seed} on, no finding")
 
 
