@@ -2,10 +2,11 @@
 
     .venv/bin/python tests/reader_fuzzer.py --minutes 60
 
-writes tables of random columns, names, sizes, partitions and compressions, and compares what comes
-back by TensorFlow's own parser, by both entrances of the data source (with a schema and without, in
-splits of any length, in each mode, counted in the ways that SQL has), by `sparktf.dataset` and by the
-command line's reader. The tests run a fixed number of the same; `make fuzz-readers` runs this program.
+writes tables of random columns, names, sizes, partitions and compressions, and compares what
+comes back by TensorFlow's own parser, by both entrances of the data source (with a schema and
+without, in splits of any length, in each mode, counted in the ways that SQL has), by
+`sparktf.dataset` and by the command line's reader. The tests run a fixed number of the same;
+`make fuzz-readers` runs this program.
 """
 
 from __future__ import annotations
