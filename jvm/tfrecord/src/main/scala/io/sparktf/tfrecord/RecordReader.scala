@@ -152,8 +152,8 @@ final private[tfrecord] class RecordReader(
       // The next split begins behind a damage, if at all: the error is the one of reading on.
       until = Long.MaxValue
       while (origin + pos < size && advance()) {}
-      recordOffset = origin + pos
-      corrupt(s"the file does not end with the $size bytes that it was listed with")
+      // There is none where the checksums of lengths are not compared.
+      throw AmbiguousRecordException.wrongLengths(file, size, end)
     }
     false
   }
