@@ -168,7 +168,9 @@ final private[tfrecord] class RecordReader(
     pos = (from - origin).toInt
     val length = (end - from).toInt
     // A header may reach into the next record's.
-    if (limit - pos < length + HeaderSize) fill(length.toLong + HeaderSize)
+    if (limit - pos < length + HeaderSize) {
+      fill(math.min(length.toLong + HeaderSize, MaxBuffer - Slack))
+    }
     val last = math.min(length, limit - pos - HeaderSize + 1)
     val found = RecordSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
     pos += length
