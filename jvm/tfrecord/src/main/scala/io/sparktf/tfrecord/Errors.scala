@@ -27,8 +27,9 @@ class MalformedRecordException(message: String, cause: Throwable)
 }
 
 /**
- * A file whose splits cannot tell its records from those that lie inside one of its records. The
- * file itself is whole. Not an `IOException`, as nothing is corrupt.
+ * A file whose splits cannot tell its records from those that lie inside one of its records, or
+ * cannot find them as the checksums of their lengths are wrong, which are not to be compared. The file
+ * itself is whole. Not an `IOException`, as nothing is corrupt.
  */
 class AmbiguousRecordException(message: String) extends SparkException(message, null) {
 
@@ -65,6 +66,13 @@ private[tfrecord] object AmbiguousRecordException {
     new AmbiguousRecordException(
       s"$file: the record at offset $record holds TFRecord bytes, which the split behind offset " +
         s"$split would read as records of the file from offset $found on: ${inOnePiece(size)}"
+    )
+
+  /** @param end behind which a length has a wrong checksum */
+  def wrongLengths(file: String, size: Long, end: Long) =
+    new AmbiguousRecordException(
+      s"$file: a record behind offset $end has a wrong checksum of its length, by which the splits of " +
+        s"a file find its records: ${inOnePiece(size)}"
     )
 
   private def inOnePiece(size: Long): String =

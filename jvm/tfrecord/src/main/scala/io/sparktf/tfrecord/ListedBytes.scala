@@ -19,7 +19,10 @@ final private[tfrecord] class ListedBytes(in: FSDataInputStream, file: String, s
     if (count == 0) 0
     else if (pos >= size) -1
     else {
-      val read = in.read(bytes, from, math.min(count.toLong, size - pos).toInt)
+      val some = math.min(count.toLong, size - pos).toInt
+      var read = in.read(bytes, from, some)
+      // No stream should do so, but to the one or other above it would be the end.
+      while (read == 0) read = in.read(bytes, from, some)
       if (read < 0) throw ChangedFileException(file, size)
       pos += read
       read

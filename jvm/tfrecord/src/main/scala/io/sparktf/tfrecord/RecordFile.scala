@@ -55,11 +55,11 @@ final private[tfrecord] class RecordFile(
       val head = if (detect) readHead(in) else Array.emptyByteArray
       (if (detect) Compression.codecOf(head, named, conf) else named) match {
         case Some(codec) =>
-          val raw = new RawStream(in, size, codec)
-          val source =
-            if (head.isEmpty) raw else new SequenceInputStream(new ByteArrayInputStream(head), raw)
+          val bytes =
+            if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
+          val raw = new RawStream(bytes, size, codec)
           new RecordReader(
-            decompressed(source, raw, codec),
+            decompressed(raw, codec),
             Array.emptyByteArray,
             path.toString,
             -1,
@@ -101,11 +101,11 @@ final private[tfrecord] class RecordFile(
         throw e
     }
 
-  private def decompressed(in: InputStream, raw: RawStream, codec: CompressionCodec): InputStream =
+  private def decompressed(raw: RawStream, codec: CompressionCodec): InputStream =
     try {
-      if (Compression.isGzip(codec)) new InflatedStream(in, isGzip = true)
-      else if (Compression.isZlib(codec)) new InflatedStream(in, isGzip = false)
-      else codec.createInputStream(in)
+      if (Compression.isGzip(codec)) new InflatedStream(raw, isGzip = true)
+      else if (Compression.isZlib(codec)) new InflatedStream(raw, isGzip = false)
+      else codec.createInputStream(raw)
     } catch {
       case _: IOException | _: RuntimeException if raw.failure != null => throw raw.failure
       // A codec that has read nothing yet may lack its native library, which is no damage.

@@ -70,9 +70,7 @@ final private[tfrecord] class RecordReader(
     isDataDamaged = false
     if (origin + pos >= until) return endSplit(() => next())
     if (!readHeader()) return false
-    if (limit - pos < dataLength + FooterSize && !fill(dataLength.toLong + FooterSize)) {
-      truncated(limit - pos)
-    }
+    if (limit - pos < dataLength + FooterSize && !fillData()) truncated(limit - pos)
     dataStart = pos
     if (verify) {
       val computed = checksum.of(bytes, pos, dataLength)
@@ -115,7 +113,7 @@ final private[tfrecord] class RecordReader(
    * present record, at most [[MaxDamage]] of them, for its end is unknown.
    */
   def moveToDamage(): Unit = {
-    pos = math.max(0L, recordOffset - origin).toInt
+    pos = (recordOffset - origin).toInt
     try fill(MaxDamage)
     catch { case _: CorruptTFRecordException => } // What could be read is in the buffer.
     dataStart = pos
@@ -154,8 +152,8 @@ final private[tfrecord] class RecordReader(
       // The next split begins behind a damage, if at all: the error is the one of reading on.
       until = Long.MaxValue
       while (origin + pos < size && advance()) {}
-      recordOffset = origin + pos
-      corrupt(s"the file does not end with the $size bytes that it was listed with")
+      // There is none where the checksums of lengths are not compared.
+      throw AmbiguousRecordException.wrongLengths(file, size, end)
     }
     false
   }
@@ -170,7 +168,9 @@ final private[tfrecord] class RecordReader(
     pos = (from - origin).toInt
     val length = (end - from).toInt
     // A header may reach into the next record's.
-    if (limit - pos < length + HeaderSize) fill(length.toLong + HeaderSize)
+    if (limit - pos < length + HeaderSize) {
+      fill(math.min(length.toLong + HeaderSize, MaxBuffer - Slack))
+    }
     val last = math.min(length, limit - pos - HeaderSize + 1)
     val found = RecordSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
     pos += length
@@ -178,13 +178,12 @@ final private[tfrecord] class RecordReader(
   }
 
   private def readHeader(): Boolean = {
+    recordOffset = origin + pos
     if (limit - pos < HeaderSize && !fill(HeaderSize)) {
       if (limit == pos) return false
-      recordOffset = origin + pos
       corrupt(s"the file ends in a record's header, after ${limit - pos} of its $HeaderSize bytes" +
         otherFileHint)
     }
-    recordOffset = origin + pos
     val length = WireFormat.load(bytes, pos)
     val stored = WireFormat.loadInt(bytes, pos + 8)
     val computed = checksum.ofLength(length)
@@ -199,6 +198,17 @@ final private[tfrecord] class RecordReader(
     dataLength = length.toInt
     pos += HeaderSize
     true
+  }
+
+  /**
+   * Brings the data and the footer behind a header into the buffer; false if they are cut off. The
+   * header stays there, for [[moveToDamage]].
+   */
+  private def fillData(): Boolean = {
+    pos -= HeaderSize
+    val isWhole = fill(HeaderSize + dataLength.toLong + FooterSize)
+    pos += HeaderSize
+    isWhole
   }
 
   /** Brings `count` bytes into the buffer from the present position; false if there are fewer. */
@@ -245,17 +255,15 @@ final private[tfrecord] class RecordReader(
       case e: CorruptTFRecordException => throw e
       // Hadoop's codecs report a compressed stream that is cut off this way.
       case e: EOFException if size < 0 =>
-        recordOffset = origin + limit
         throw new CorruptTFRecordException(
-          s"$file: the compressed stream ends early, behind $recordOffset uncompressed bytes; " +
+          s"$file: the compressed stream ends early, behind ${origin + limit} uncompressed bytes; " +
             "the file was not written to its end or was truncated",
           e
         )
       // Codecs with a native library throw an Error where Java's own throw an IOException.
       case e @ (_: IOException | _: RuntimeException | _: InternalError) if size < 0 =>
-        recordOffset = origin + limit
         throw new CorruptTFRecordException(
-          s"$file: cannot be decompressed behind $recordOffset uncompressed bytes: " +
+          s"$file: cannot be decompressed behind ${origin + limit} uncompressed bytes: " +
             s"${e.getMessage}",
           e
         )

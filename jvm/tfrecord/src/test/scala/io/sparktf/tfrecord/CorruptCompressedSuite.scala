@@ -1,9 +1,10 @@
 package io.sparktf.tfrecord
 
-import java.io.File
+import java.io.{File, InputStream, IOException}
 import java.util.zip.CRC32
 
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream
+import org.apache.hadoop.io.compress.{CompressionInputStream, GzipCodec}
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.functions.col
 
@@ -195,6 +196,18 @@ class CorruptCompressedSuite extends TFRecordSuite {
     }
   }
 
+  test("a codec that looks at the first bytes when it is opened") {
+    val codecs = "io.compression.codecs" -> classOf[HeaderCodec].getName
+    withTempDir { folder =>
+      val packed = "head".getBytes ++ gzip(framed(records))
+      val file = writeFile(new File(folder, "data.tfrecord.headed"), packed)
+      assertRows(read(file, schema, codecs), rows: _*)
+      writeFile(file, packed.drop(1))
+      assertFails("data.tfrecord.headed", "HeaderCodec")(read(file, schema, codecs).collect())
+      assertRows(read(file, schema, codecs, "mode" -> "DROPMALFORMED"))
+    }
+  }
+
   test("a bzip2 file that is cut or damaged where its first block begins is not an empty one") {
     def bzip2(bytes: Array[Byte]): Array[Byte] =
       through(bytes)(new BZip2CompressorOutputStream(_))
@@ -213,5 +226,16 @@ class CorruptCompressedSuite extends TFRecordSuite {
         fails("data.tfrecord.bz2", whole.updated(offset, (whole(offset) ^ 2).toByte))
       }
     }
+  }
+}
+
+/** Gzip behind four bytes of its own, without which it does not begin to read. */
+class HeaderCodec extends GzipCodec {
+  override def getDefaultExtension: String = ".headed"
+
+  override def createInputStream(in: InputStream): CompressionInputStream = {
+    val head = Array.fill(4)(in.read().toByte)
+    if (new String(head) != "head") throw new IOException("there is no head")
+    super.createInputStream(in)
   }
 }

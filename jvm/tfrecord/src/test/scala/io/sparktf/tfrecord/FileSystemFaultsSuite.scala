@@ -86,6 +86,14 @@ class FileSystemFaultsSuite extends TFRecordSuite {
     }
   }
 
+  test("a read that gives no byte is not the file's end, nor that of a gzip member's file") {
+    val members = messages.map(message => gzip(framed(Seq(message))))
+    withFile(Wire.concat(members: _*), "data.tfrecord.gz") { file =>
+      assertSameRows(load(file), rows: _*)
+      assert(load(file).count() == rows.size)
+    }
+  }
+
   test("inference ends with it too") {
     for ((name, bytes, options) <- forms; mode <- modes) withFile(bytes, name) { file =>
       MemoryFileSystem.register(spark.sparkContext.hadoopConfiguration)

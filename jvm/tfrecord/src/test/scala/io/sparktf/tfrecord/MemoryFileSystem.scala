@@ -12,9 +12,9 @@ import org.apache.hadoop.fs.permission.FsPermission
 import org.apache.hadoop.util.Progressable
 
 /**
- * Files in memory under `memory:/`, read only. Its streams behave as badly as a file system may:
- * they give fewer bytes than asked for, refuse to go behind a file's end, and fail where a test
- * says so. What is read and what is open is counted.
+ * Files in memory under `memory:/`, read only. Its streams behave as badly as a file system may, and
+ * worse: they give fewer bytes than asked for, now and then none, refuse to go behind a file's end, and
+ * fail where a test says so. What is read and what is open is counted.
  */
 class MemoryFileSystem extends FileSystem {
   import MemoryFileSystem._
@@ -96,6 +96,7 @@ object MemoryFileSystem {
 
   final private class Stream(bytes: Array[Byte]) extends FSInputStream {
     private var pos = 0
+    private var gaveNone = false
     private var isClosed = false
 
     override def getPos: Long = pos.toLong
@@ -122,8 +123,10 @@ object MemoryFileSystem {
           (offset - pos).toInt
         case _ => math.min(count, bytes.length - pos)
       }
-      // From 1 byte to 64 KiB, and for the same place always the same.
-      val some = math.min(whole, 1 + (pos * 0x9e3779b9 >>> 16))
+      // From 1 byte to 64 KiB, and for the same place always the same. At one of four places it needs to
+      // be asked once more.
+      gaveNone = !gaveNone && (pos * 0x85ebca6b >>> 30) == 0
+      val some = if (gaveNone) 0 else math.min(whole, 1 + (pos * 0x9e3779b9 >>> 16))
       System.arraycopy(bytes, pos, target, from, some)
       pos += some
       bytesRead.addAndGet(some.toLong)

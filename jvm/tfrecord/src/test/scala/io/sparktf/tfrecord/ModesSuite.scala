@@ -202,6 +202,33 @@ class ModesSuite extends TFRecordSuite {
     }
   }
 
+  test(
+    "a frame that is cut off is shown from its header on, also where the stream around it is cut"
+  ) {
+    withTempDir { folder =>
+      val large = example("n" -> int64s(1L), "b" -> bytes(new Array[Byte](100000))).toByteArray
+      val before = framed(Seq.fill(3)(good(0)))
+      val frame = framed(Seq(large))
+      for (cut <- Seq(5, 12, 20, frame.length - 1)) {
+        val whole = before ++ frame.take(cut)
+        val files = Seq(
+          "data.tfrecord" -> whole,
+          "whole.gz" -> gzip(whole),
+          // Without the stream's own checksum.
+          "cut.gz" -> gzip(whole).dropRight(8),
+          "cut.deflate" -> zlib(whole).dropRight(4)
+        )
+        for ((name, bytes) <- files) withClue(s"$name, cut at $cut: ") {
+          val data = writeFile(new File(folder, name), bytes)
+          val found = read(data, withCorrupt, permissive).collect()
+          assert(found.length == 4)
+          val damage = found.last.getAs[Array[Byte]](2)
+          assert(java.util.Arrays.equals(damage, frame.take(math.min(cut, 64 * 1024))))
+        }
+      }
+    }
+  }
+
   test("compressed files that end early or are none") {
     withTempDir { folder =>
       val bytes = gzip(framed(Seq.fill(2000)(good).flatten))
