@@ -175,6 +175,10 @@ docs: $(DOCS_TOOLS) $(LAUNCHER) ## The documentation as a site, in target/site
 fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
 	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
 
+.PHONY: fuzz-python
+fuzz-python: $(PACKAGE) ## Damaged files without end, read by Python (ARGS="--minutes 60")
+	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
+
 # What it learns stays in target/fuzz-corpus, and the next run goes on from there.
 .PHONY: fuzz-guided
 fuzz-guided: $(PACKAGE) $(LAUNCHER) ## The same, led by what code is reached (ARGS=… goes to Jazzer)
