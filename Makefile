@@ -178,6 +178,7 @@ fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--m
 .PHONY: fuzz-scoring
 fuzz-scoring: $(PACKAGE) $(LAUNCHER) ## Random rows through models on the JVM (ARGS="--minutes 60")
 	$(SBT) "scoring42/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
+
 .PHONY: fuzz-scoring-python
 fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, beside NumPy (ARGS=…)
 	.venv/bin/python tests/scoring_fuzz.py $(ARGS)
@@ -185,6 +186,10 @@ fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, besi
 .PHONY: fuzz-readers
 fuzz-readers: $(PACKAGE) $(JARS_BUILT) ## Random tables of Spark's by every reader (ARGS="--minutes 60")
 	.venv/bin/python tests/reader_fuzzer.py $(ARGS)
+
+.PHONY: fuzz-python
+fuzz-python: $(PACKAGE) ## Damaged files without end, read by Python (ARGS="--minutes 60")
+	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
 
 # What it learns stays in target/fuzz-corpus, and the next run goes on from there.
 .PHONY: fuzz-guided

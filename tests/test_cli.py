@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
 import zlib
@@ -199,6 +200,10 @@ def test_sequences(tmp_path):
     path = str(tmp_path / "sequences")
     with tf.io.TFRecordWriter(path) as writer:
         writer.write(example.SerializeToString())
+    assert run("schema", "--ddl", path).output == "id BIGINT, s ARRAY<ARRAY<FLOAT>>\n"
+    assert json.loads(run("head", "--json", path).output)["s"] == [[1.0], [2.0, 3.0]]
+    assert json.loads(run("stat", "--json", path).output)["features"]["s"]["values"] == 3
+    assert run("schema", "--ddl", "--record-type", "Example", path).output == "id BIGINT\n"
     option = ("--record-type", "SequenceExample")
     assert json.loads(run("head", "--json", *option, path).output) == {
         "id": [7],
@@ -207,6 +212,72 @@ def test_sequences(tmp_path):
     assert run("schema", "--ddl", *option, path).output == "id BIGINT, s ARRAY<ARRAY<FLOAT>>\n"
     s = json.loads(run("stat", "--json", *option, path).output)["features"]["s"]
     assert (s["values"], s["shortest"], s["max"], s["feature_list"]) == (3, 2, 3.0, True)
+
+
+def test_columns_of_sequences_are_those_that_spark_infers(spark, tmp_path):
+    """In the same order: file by file the context's, then the lists."""
+
+    def sequence(context, lists):
+        message = tf.train.SequenceExample()
+        for name, value in context.items():
+            message.context.feature[name].int64_list.value.append(value)
+        for name, steps in lists.items():
+            for step in steps:
+                message.feature_lists.feature_list[name].feature.add().float_list.value.extend(step)
+            message.feature_lists.feature_list[name].SetInParent()
+        return message.SerializeToString(deterministic=True)
+
+    files = [
+        [({"a": 1}, {"s": [[1.0]]}), ({"b": 2}, {"r": [[], [1.0, 2.0]], "never": []})],
+        [({"c": 3}, {"q": [[1.0]]})],
+    ]
+    for number, records in enumerate(files):
+        with tf.io.TFRecordWriter(str(tmp_path / f"{number}")) as writer:
+            for record in records:
+                writer.write(sequence(*record))
+    rows = spark.read.format("tfrecord").option("recordType", "SequenceExample")
+    inferred = rows.load(str(tmp_path)).schema
+    assert inferred.simpleString() == (
+        "struct<a:bigint,b:bigint,s:array<array<float>>,r:array<array<float>>,c:bigint,"
+        "q:array<array<float>>>"
+    )
+    assert StructType.fromJson(json.loads(run("schema", "--json", tmp_path).output)) == inferred
+
+
+# An event of TensorBoard, an ELWC of TF-Ranking, and a message whose first field is a message.
+TOKEN = tf.train.Example(
+    features=tf.train.Features(
+        feature={"token": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"word"]))}
+    )
+).SerializeToString()
+OTHERS = [
+    b"\x09" + struct.pack("<d", 1.6e9) + b"\x10\x01\x1a\x0dbrain.Event:2",
+    b"\x0a" + bytes([len(TOKEN)]) + TOKEN + b"\x12" + bytes([len(TOKEN)]) + TOKEN,
+    b"\x12\x03\x0e\x0e\x0e",
+]
+
+
+@pytest.mark.parametrize("command", ["schema", "head", "stat"])
+@pytest.mark.parametrize("record", OTHERS)
+def test_messages_of_other_kinds_are_called_so(tmp_path, command, record):
+    path = str(tmp_path / "others")
+    with tf.io.TFRecordWriter(path) as writer:
+        writer.write(b"")
+        writer.write(record)
+    message = run(command, path, code=1).output
+    assert "the records are no tf.Examples: of the 2 looked at none has a feature" in message
+    assert f"as the record at byte 16 of {path}" in message
+    assert "--record-type ByteArray" in message and 'option("recordType", "ByteArray")' in message
+    assert ("TensorBoard" in message) == (record is OTHERS[0])
+    run(command, "--record-type", "ByteArray", path)
+
+
+def test_examples_without_features_are_examples(tmp_path, write_records):
+    empty = tf.train.Feature(int64_list=tf.train.Int64List())
+    for records in ([{}, {}], [{"k": empty}]):
+        path = write_records(tmp_path / "f", records)
+        assert run("schema", "--ddl", path).output == "\n"
+        run("stat", path), run("head", path)
 
 
 def test_plain_bytes(tmp_path):
@@ -220,6 +291,7 @@ def test_plain_bytes(tmp_path):
     assert run("schema", "--ddl", *option, path).output == "byteArray BINARY\n"
     message = run("stat", path, code=1).output
     assert f"{path}: the record at byte 0 is no message of this --record-type" in message
+    assert "--record-type ByteArray" in message
 
 
 @pytest.mark.parametrize("compression", ["GZIP", "ZLIB"])
@@ -236,12 +308,27 @@ def test_compressed_files(tmp_path, write_records, compression):
 def test_gzip_of_several_members(tmp_path, file):
     content = Path(file).read_bytes()
     path = tmp_path / "members.tfrecord.gz"
-    members = [content[:50], content[50:], b""]
+    members = [b"", content[:50], b"", content[50:], b""]
     path.write_bytes(b"".join(map(gzip.compress, members)) + bytes(10))
     assert run("verify", path).output == f"{path}: 3 records, whole\n"
     wrong = zlib.compress(content)[:-4] + b"abcd"  # Adler-32
     (tmp_path / "wrong.zlib").write_bytes(wrong)
     assert "the zlib stream is damaged" in run("verify", tmp_path / "wrong.zlib", code=1).output
+    two = tmp_path / "two.zlib"
+    two.write_bytes(zlib.compress(content) * 2)
+    assert run("verify", two).output == f"{two}: 6 records, whole\n"
+    for damaged, more in ((path, path.read_bytes() + b"x"), (two, zlib.compress(content) + b"\0")):
+        damaged.write_bytes(more)
+        assert "behind the end of the" in run("verify", damaged, code=1).output
+
+
+def test_a_name_says_less_than_the_bytes(tmp_path, file):
+    plain = tmp_path / "plain.gz"
+    plain.write_bytes(Path(file).read_bytes())
+    assert run("verify", plain).output == f"{plain}: 3 records, whole\n"
+    text = tmp_path / "text.gz"
+    text.write_text("what a compressor has never seen")
+    assert "does not begin as a gzip stream" in run("verify", text, code=1).output
 
 
 def test_each_flipped_byte_is_found_where_it_is(tmp_path, file):
@@ -258,12 +345,46 @@ def test_each_flipped_byte_is_found_where_it_is(tmp_path, file):
         damaged.write_bytes(changed)
         output = run("verify", damaged, code=1).output
         offset = max(start for start in starts if start <= place)
-        assert f"{damaged}: damaged at byte {offset}: the checksum of " in output
+        # A first length that no file has is that of another file.
+        if f"{damaged} is no TFRecord file" in output:
+            assert place < 8
+        else:
+            assert f"{damaged}: damaged at byte {offset}: the checksum of " in output
         assert "1 of 1 file damaged" in output
     for end in set(range(1, len(content))) - set(starts):
         damaged.write_bytes(content[:end])
         offset = max(start for start in starts if start <= end)
-        assert f"damaged at byte {offset}: the file ends" in run("verify", damaged, code=1).output
+        output = run("verify", damaged, code=1).output
+        if end < 12:
+            assert f"{damaged} is no TFRecord file: it has {end} bytes" in output
+        else:
+            assert f"damaged at byte {offset}: the file ends" in output
+
+
+def test_verify_goes_on_behind_a_damaged_record(tmp_path, write_records):
+    path = Path(write_records(tmp_path / "some", [{"x": [i]} for i in range(30)]))
+    content = bytearray(path.read_bytes())
+    size = len(content) // 30
+    for record in (3, 5):
+        content[record * size + 14] ^= 1
+    path.write_bytes(content)
+    lines = run("verify", path, code=1).output.splitlines()
+    assert lines == [
+        *(
+            f"{path}: damaged at byte {record * size}: the checksum of a record of {size - 16} "
+            "bytes does not fit it"
+            for record in (3, 5)
+        ),
+        f"{path}: 2 records damaged, 28 whole",
+        "Error: 1 of 1 file damaged",
+    ]
+    for record in range(30):
+        content[(record + 1) * size - 1] = 0  # all that a writer of other checksums wrote
+    path.write_bytes(content[:-1])
+    lines = run("verify", path, code=1).output.splitlines()
+    assert sum("the checksum of a record of" in line for line in lines) == 10
+    assert f"damaged at byte {29 * size}: the file ends" in lines[10]
+    assert "(behind 0 whole records and 29 damaged ones)" in lines[10]
 
 
 def test_verify_goes_on_behind_a_damaged_file(tmp_path, write_records):
@@ -272,16 +393,35 @@ def test_verify_goes_on_behind_a_damaged_file(tmp_path, write_records):
     (tmp_path / "data" / "b.tfrecord").write_bytes(b"no TFRecord file, as far as one can see")
     result = run("verify", tmp_path / "data", code=1)
     assert result.stdout.count("3 records, whole") == 2
-    assert "b.tfrecord: damaged at byte 0" in result.stderr
+    assert "b.tfrecord is no TFRecord file: its first 12 bytes are no record's" in result.stderr
+    assert f"left out by a glob, such as {tmp_path}/data/*.tfrecord*" in result.stderr
     assert "1 of 3 files damaged" in result.stderr
     assert run("verify", "-q", tmp_path / "data" / "a*").output == ""
 
 
 def test_kinds_that_disagree(tmp_path, write_records):
-    path = write_records(tmp_path / "some", [{"x": [1]}, {"x": [0.5]}])
+    path = write_records(tmp_path / "some", [{"x": [1]}, {"x": ["a"]}])
     message = run("stat", path, code=1).output
     assert "the feature 'x' is of type int64_list" in message
-    assert "and of type float_list" in message
+    assert "and of type bytes_list" in message
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
+def test_whole_numbers_beside_others_are_doubles(tmp_path, write_records, order):
+    records = [{"x": [2**40]}, {"x": [0.5] * 20}, {"x": []}]
+    for number, record in enumerate(order):
+        write_records(tmp_path / "d" / f"{number}", [records[record]])
+    assert run("schema", "--ddl", tmp_path / "d").output == "x ARRAY<DOUBLE>\n"
+    x = json.loads(run("stat", "--json", tmp_path / "d").output)["features"]["x"]
+    assert (x["kind"], x["values"], x["max"]) == ("int64_list, float_list", 21, 2**40)
+    assert x["mean"] == pytest.approx((2**40 + 10) / 21)
+
+
+def test_infinities_are_shown_without_a_warning(tmp_path, write_records):
+    path = write_records(tmp_path / "f", [{"x": [float("inf"), float("-inf"), float("nan")]}])
+    done = subprocess.run([*COMMAND, "stat", path], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1].split()[-5:] == ["-inf", "inf", "nan", "1", "NaN"]
 
 
 def test_what_is_not_there(tmp_path):

@@ -228,6 +228,11 @@ def test_folders_with_different_partition_columns_are_an_error(write, files, col
         assert folder + has in words
 
 
+def test_two_folders_of_one_partition_column_are_an_error(write):
+    with pytest.raises(ValueError, match=r"/k=1/k=2 has two folders of the same partition column"):
+        column(write(**{"k=1/k=2/f": 5}))
+
+
 def test_only_a_partition_column_can_be_wanted(write):
     folder = write(**{"k=1/f": 5, "k=2/f": 6})
     assert column(folder, "k") == [1, 2]

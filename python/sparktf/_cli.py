@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 try:
     import click
@@ -29,13 +28,19 @@ from sparktf import _show as show
 from sparktf._compression import TENSORFLOW_NAMES
 from sparktf._file_systems import LocalFiles
 from sparktf._files import RecordFile, find_files, spread
-from sparktf._records import DamagedFileError, read_records
+from sparktf._record_kinds import AS_BYTES, Kinds
+from sparktf._records import DamagedFileError, NoRecordsError, read_frames, read_records
+
+if TYPE_CHECKING:
+    from sparktf._statistics import Statistics
 
 _DEMO_NEEDS = ("pyspark", "pandas", "pyarrow", "tensorflow", "PIL", "matplotlib")
 
 # What inference in Spark looks at by default.
 _SAMPLE_FILES = 1000
 _SAMPLE_RECORDS = 1000
+# Of a file, each with its line: one whose every checksum is wrong may have millions.
+_DAMAGED_RECORDS_NAMED = 10
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,9 +77,7 @@ def _complete_path(_context: Any, _parameter: Any, incomplete: str) -> list[Any]
 _record_type = click.option(
     "--record-type",
     type=click.Choice(["Example", "SequenceExample", "ByteArray"], case_sensitive=False),
-    default="Example",
-    show_default=True,
-    help="What a record is.",
+    help="What a record is. By default it is found out: an Example or a SequenceExample.",
 )
 
 
@@ -85,22 +88,21 @@ _record_type = click.option(
 @click.option("--ddl", "form", flag_value="ddl", help="As spark.read.schema(…) takes it.")
 @click.option("--json", "form", flag_value="json", help="As StructType.fromJson takes it.")
 def schema(
-    paths: tuple[str, ...], compression: str, record_type: str, look_at_all: bool, form: str | None
+    paths: tuple[str, ...],
+    compression: str,
+    record_type: str | None,
+    look_at_all: bool,
+    form: str | None,
 ) -> None:
     """The columns that Spark finds in the files.
 
     They are told from a sample, the first 1,000 records of up to 1,000 files, as they are in
     spark.read.format("tfrecord").
     """
-    from sparktf._statistics import Statistics
-
     files = _find(paths, compression)
     sample = files if look_at_all else spread(files, _SAMPLE_FILES)
-    statistics = Statistics(record_type)
-    for file, offset, record in _records(sample, None if look_at_all else _SAMPLE_RECORDS):
-        with _in_record(file, offset):
-            statistics.add(record, file.path)
-    columns = show.columns(statistics.finish(), record_type, files)
+    records = _records(sample, None if look_at_all else _SAMPLE_RECORDS)
+    columns = show.columns(_statistics(records, record_type), record_type, files)
     click.echo(show.schema(columns, form))
 
 
@@ -110,7 +112,7 @@ def schema(
 @click.option("-n", "count", type=click.IntRange(0), default=5, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One object a line, features as lists.")
 def head(
-    paths: tuple[str, ...], compression: str, record_type: str, count: int, as_json: bool
+    paths: tuple[str, ...], compression: str, record_type: str | None, count: int, as_json: bool
 ) -> None:
     """The first records.
 
@@ -118,30 +120,29 @@ def head(
     has no name for is "NaN", "Infinity" or "-Infinity".
     """
     files = _find(paths, compression)
+    kinds = Kinds()
     for index, (file, offset, record) in enumerate(_records(files, count, in_all=True)):
-        with _in_record(file, offset):
-            message = _decoded(record, record_type)
+        decoded = _decoded(file, offset, record, record_type)
+        if decoded is not None and not kinds.is_known:
+            kinds.add(f"the record at byte {offset} of {file.path}", record, *decoded)
         if as_json:
-            click.echo(json.dumps(show.plain(message, record, file), ensure_ascii=False))
+            click.echo(json.dumps(show.plain(decoded, record, file), ensure_ascii=False))
         else:
-            click.echo(("\n" if index else "") + show.record(message, record, file, offset))
+            click.echo(("\n" if index else "") + show.record(decoded, record, file, offset))
+    if record_type is None:
+        with _as_error():
+            kinds.check()
 
 
 @main.command()
 @_paths
 @_record_type
 @click.option("--json", "as_json", is_flag=True, help="One object for all files.")
-def stat(paths: tuple[str, ...], compression: str, record_type: str, as_json: bool) -> None:
+def stat(paths: tuple[str, ...], compression: str, record_type: str | None, as_json: bool) -> None:
     """Number and size of the records, and what each feature holds."""
-    from sparktf._statistics import Statistics
-
     files = _find(paths, compression)
-    statistics = Statistics(record_type)
-    for file, offset, record in _records(files, None):
-        with _in_record(file, offset):
-            statistics.add(record, file.path)
-    size = sum(os.path.getsize(file.path) for file in files)  # noqa: PTH202
-    statistics.finish()
+    statistics = _statistics(_records(files, None), record_type)
+    size = sum(file.size for file in files)
     if as_json:
         click.echo(json.dumps(show.statistics_json(statistics, len(files), size), indent=1))
     else:
@@ -154,24 +155,39 @@ def stat(paths: tuple[str, ...], compression: str, record_type: str, as_json: bo
 def verify(paths: tuple[str, ...], compression: str, quiet: bool) -> None:
     """Compares both checksums of every record.
 
-    Where a file is damaged, the first offset is named, and the exit code is 1.
+    Where a record is damaged, its offset is named (of a file, up to 10), and the exit code is 1.
+    What follows it is looked at too, unless its length is damaged: then its end is unknown.
     """
     files = _find(paths, compression)
-    damaged = 0
     with _progress(files) as on_read:
-        for file in files:
-            records = 0
-            try:
-                for _ in read_records(file.path, file.compression, on_read):
-                    records += 1
-            except DamagedFileError as error:
-                damaged += 1
-                click.echo(f"{error} (behind {_counted(records, 'whole record')})", err=True)
-            else:
-                if not quiet:
-                    click.echo(f"{file.path}: {_counted(records, 'record')}, whole")
+        damaged = sum(not _is_whole(file, quiet, on_read) for file in files)
     if damaged:
         raise click.ClickException(f"{damaged} of {_counted(len(files), 'file')} damaged")
+
+
+def _is_whole(file: RecordFile, quiet: bool, on_read: Callable[[int], object] | None) -> bool:
+    """Whether nothing in a file is damaged; says what is."""
+    whole = damaged = 0
+    try:
+        for frame in read_frames(file.path, file.compression, on_read):
+            if frame.is_whole:
+                whole += 1
+                continue
+            damaged += 1
+            if damaged <= _DAMAGED_RECORDS_NAMED:
+                click.echo(str(frame.damage(file.path)), err=True)
+    except NoRecordsError as error:
+        click.echo(str(error), err=True)
+        return False
+    except DamagedFileError as error:
+        others = f" and {_counted(damaged, 'damaged one')}" if damaged else ""
+        click.echo(f"{error} (behind {_counted(whole, 'whole record')}{others})", err=True)
+        return False
+    if damaged:
+        click.echo(f"{file.path}: {_counted(damaged, 'record')} damaged, {whole:,} whole", err=True)
+    elif not quiet:
+        click.echo(f"{file.path}: {_counted(whole, 'record')}, whole")
+    return not damaged
 
 
 def _counted(count: int, what: str) -> str:
@@ -251,15 +267,39 @@ def _progress(
     if not wanted or not sys.stderr.isatty():
         yield None
         return
-    size = sum(os.path.getsize(file.path) for file in files)  # noqa: PTH202
+    size = sum(file.size for file in files)
     with click.progressbar(length=size, file=sys.stderr, show_pos=False) as bar:
         yield bar.update
 
 
-def _decoded(record: bytes, record_type: str) -> Any:
-    from sparktf._messages import message_class
+def _statistics(
+    records: Iterator[tuple[RecordFile, int, bytes]], record_type: str | None
+) -> Statistics:
+    from sparktf._statistics import Statistics
 
-    return None if record_type == "ByteArray" else message_class(record_type).FromString(record)
+    statistics = Statistics(record_type)
+    for file, offset, record in records:
+        with _in_record(file, offset):
+            statistics.add(record, file.path, offset)
+    with _as_error():
+        return statistics.finish()
+
+
+def _decoded(file: RecordFile, offset: int, record: bytes, record_type: str | None) -> show.Decoded:
+    from sparktf._statistics import decode
+
+    if record_type == "ByteArray":
+        return None
+    with _in_record(file, offset):
+        return decode(record, record_type)
+
+
+@contextlib.contextmanager
+def _as_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -270,7 +310,8 @@ def _in_record(file: RecordFile, offset: int) -> Iterator[None]:
         yield
     except DecodeError as error:
         raise click.ClickException(
-            f"{file.path}: the record at byte {offset} is no message of this --record-type: {error}"
+            f"{file.path}: the record at byte {offset} is no message of this --record-type: "
+            f"{error}. {AS_BYTES}"
         ) from None
     except ValueError as error:
         raise click.ClickException(f"{file.path}: the record at byte {offset}: {error}") from None

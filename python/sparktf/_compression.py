@@ -1,4 +1,4 @@
-"""How the compression of a TFRecord file is told: by its extension, then by its first bytes."""
+"""How the compression of a TFRecord file is told: by its extension and its first bytes."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ _MAGIC: Final = (
     (b"\xff\x06\x00\x00sNaPpY", "snappy"),
     (b"\xfd7zXZ\x00", "xz"),
 )
+
+
+def detect(path: str, head: bytes) -> str:
+    """The codec of a file that begins with `head`.
+
+    A whole record's header is believed before the extension, which may be left of a file that was
+    inflated on its way; other first bytes only where no extension speaks.
+    """
+    if is_record_header(head):
+        return "none"
+    return from_extension(path) or from_first_bytes(head)
 
 
 def from_extension(path: str) -> str | None:

@@ -31,6 +31,8 @@ class FileSystem(Protocol):
 
     def glob(self, pattern: str) -> Sequence[str]: ...
 
+    def size(self, path: str) -> int: ...
+
     def open(self, path: str) -> BinaryIO: ...
 
 
@@ -73,6 +75,9 @@ class TensorFlowFiles:
         paths: Sequence[str] = self._gfile.glob(pattern)
         return paths
 
+    def size(self, path: str) -> int:
+        return int(self._gfile.stat(path).length)
+
     def open(self, path: str) -> BinaryIO:
         file: BinaryIO = self._gfile.GFile(path, "rb")
         return file
@@ -101,6 +106,9 @@ class LocalFiles:
 
     def glob(self, pattern: str) -> list[str]:
         return glob.glob(pattern)  # noqa: PTH207
+
+    def size(self, path: str) -> int:
+        return Path(path).stat().st_size
 
     def open(self, path: str) -> BinaryIO:
         return Path(path).open("rb")

@@ -6,11 +6,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sparktf import _compression as compressions
 from sparktf import _partitions as partitions
+from sparktf import _sink_log as sink_log
 from sparktf._file_systems import FileSystem, TensorFlowFiles
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -27,11 +28,15 @@ class RecordFile:
         path: As TensorFlow opens it.
         partition: Column and value of the `column=value` folders above it, outermost first.
         compression: TensorFlow's name of it: "", "GZIP" or "ZLIB".
+        size: Its bytes, as they lie there.
+        head: Its first bytes, where they had to tell the compression.
     """
 
     path: str
     partition: tuple[tuple[str, str], ...]
     compression: str = ""
+    size: int = 0
+    head: bytes = b""
 
     @property
     def folder(self) -> str:
@@ -51,7 +56,8 @@ def find_files(
         path: A file, a directory that Spark wrote, a glob, or several of these. In a directory,
             `column=value` folders are followed; other folders are not (Spark does not read them
             either), except below one of these. Names that begin with `_` or `.` are hidden,
-            unless they are of the form `_column=value`.
+            unless they are of the form `_column=value`. Of a directory that a streaming query of
+            Spark wrote, the files are those that its log lists.
         compression: "auto", "none", "gzip", "zlib" or "deflate".
         system: Where the files are; by default what TensorFlow opens.
 
@@ -90,7 +96,9 @@ def _list_part(path: str, system: FileSystem) -> list[RecordFile]:
     other_folders: list[str] = []
     for name in names:
         if system.isdir(name):
-            files += _walk(name.rstrip("/") or "/", (), other_folders, system)
+            folder = name.rstrip("/") or "/"
+            found = list(_walk(folder, (), other_folders, system))
+            files += sink_log.committed(folder, found, system)
         else:
             files.append(RecordFile(name, ()))
     if not files:
@@ -157,6 +165,8 @@ def _is_hidden(name: str) -> bool:
 def _check_same_partition_columns(files: Sequence[RecordFile]) -> None:
     first = files[0]
     for file in files:
+        if len(set(file.partition_columns)) < len(file.partition_columns):
+            raise ValueError(f"{file.folder} has two folders of the same partition column")
         if file.partition_columns != first.partition_columns:
             raise ValueError(
                 "files lie in folders with different partition columns: "
@@ -176,18 +186,15 @@ def _with_compression(
         names = ", ".join(f'"{name}"' for name in ("auto", *compressions.TENSORFLOW_NAMES))
         raise ValueError(f"compression must be one of {names}, not {compression!r}")
 
-    def detect(file: RecordFile) -> RecordFile:
-        codec = _detect(file.path, system) if compression == "auto" else compression
+    def look_at(file: RecordFile) -> RecordFile:
+        size, head = system.size(file.path), b""
+        codec = compression
+        if compression == "auto":
+            with system.open(file.path) as opened:
+                head = opened.read(compressions.HEADER_LENGTH)
+            codec = compressions.detect(file.path, head)
         name = compressions.tensorflow_name(file.path, codec)
-        return RecordFile(file.path, file.partition, name)
+        return replace(file, compression=name if size else "", size=size, head=head)
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        return list(threads.map(detect, files))
-
-
-def _detect(path: str, system: FileSystem) -> str:
-    codec = compressions.from_extension(path)
-    if codec is not None:
-        return codec
-    with system.open(path) as file:
-        return compressions.from_first_bytes(file.read(compressions.HEADER_LENGTH))
+        return list(threads.map(look_at, files))

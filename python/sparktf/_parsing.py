@@ -62,6 +62,9 @@ class Parser:
         label: str | None,
         shapes: Shapes | None,
     ) -> None:
+        if schema is None:
+            sample.check()
+        _check_lists(sample, schema, columns, label)
         in_folders = files[0].partition_columns
         # As in Spark, a folder's value is believed before a feature of the same name.
         in_schema, in_records = _features(sample, schema, shapes, in_folders)
@@ -180,6 +183,31 @@ def _inferred(sample: Sample, in_folders: Sequence[str]) -> dict[str, Column]:
     return found
 
 
+def _check_lists(
+    sample: Sample, schema: Any, columns: str | Sequence[str] | None, label: str | None
+) -> None:
+    """That no feature list is left out without a word: only names that are given choose."""
+    if not sample.feature_lists:
+        return
+    asked = [columns] if isinstance(columns, str) else list(columns or [])
+    if isinstance(schema, Mapping):
+        asked += schema
+    elif schema is not None:
+        asked += [column.name for column in spark_columns(schema)]
+    name, file = next(
+        ((n, f) for n, f in sample.feature_lists.items() if n in asked or n == label),
+        next(iter(sample.feature_lists.items())),
+    )
+    if asked and name not in asked and name != label:
+        return
+    raise ValueError(
+        f"the records are tf.SequenceExamples, with feature lists such as {name!r} in {file}, "
+        "which are not read here: take the context's features alone by their names (columns=[…]), "
+        'or the lists by spark.read.format("tfrecord").option("recordType", "SequenceExample"), '
+        "or by tf.io.parse_sequence_example over a tf.data.TFRecordDataset"
+    )
+
+
 def _check(name: str, wanted: Any, sample: Sample) -> None:
     """That `tf.io.parse_example` can make `wanted` of the records in the sample."""
     import tensorflow as tf
@@ -189,6 +217,13 @@ def _check(name: str, wanted: Any, sample: Sample) -> None:
     # A ragged feature may be made of a feature of another name.
     key = getattr(wanted, "value_key", None) or name
     seen = sample.features.get(key)
+    if seen is not None and seen.other_kind is not None:
+        raise ValueError(
+            f"the feature {name!r} is of type {seen.kind} in {seen.kind_file} and of type "
+            f"{seen.other_kind} in {seen.other_file}, and tf.io.parse_example makes one type of a "
+            "feature: leave it out (columns=…), read the files apart, or write them again by "
+            "Spark, which makes floating-point numbers of both kinds of numbers"
+        )
     if seen is not None and seen.dtype not in (None, wanted.dtype.name):
         raise ValueError(
             f"column {name!r} is to be {wanted.dtype.name}, but it is of type {seen.kind} in "

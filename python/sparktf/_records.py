@@ -6,13 +6,14 @@ little-endian: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords
 
 from __future__ import annotations
 
+import os
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, NamedTuple
 
-import google_crc32c
+from sparktf._compression import masked_crc32c
+from sparktf._inflating import Inflated, InflateError, Source
 
 # Read at once. What a corrupt length asks for is never allocated: lengths have a checksum.
 _BLOCK: Final = 1 << 20
@@ -35,44 +36,144 @@ class DamagedFileError(ValueError):
         self.path, self.offset, self.problem = path, offset, problem
 
 
-class _Source(Protocol):
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, and none at the end."""
+class NoRecordsError(DamagedFileError):
+    """A file that is something else from its first byte on."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(path, 0, found)
+        folder = path.rpartition("/")[0]
+        self.args = (
+            f"{path} is no TFRecord file: {found}. A file that lies beside the records is left out "
+            f"by a glob, such as {folder}{'/' * bool(folder)}*.tfrecord*",
+        )
+
+
+class Frame(NamedTuple):
+    """A frame whose length is what it says.
+
+    Attributes:
+        offset: Of its first byte, in the contents as they are when inflated.
+        record: What is in it.
+        is_whole: Whether the record's checksum fits it.
+    """
+
+    offset: int
+    record: bytes
+    is_whole: bool
+
+    def damage(self, path: str) -> DamagedFileError:
+        length = len(self.record)
+        return DamagedFileError(
+            path, self.offset, f"the checksum of a record of {length} bytes does not fit it"
+        )
 
 
 def read_records(
-    path: str, compression: str = "", on_read: Callable[[int], object] | None = None
+    path: str,
+    compression: str = "",
+    on_read: Callable[[int], object] | None = None,
+    file: BinaryIO | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """The offset of each frame of a file, and the record in it. Both checksums are compared.
 
     Args:
-        path: A file of this machine.
+        path: A file of this machine, or the name of `file`.
         compression: TensorFlow's name of it: "", "GZIP" or "ZLIB".
         on_read: Called with the number of bytes of each piece that was read of the file.
+        file: The file, where it is open.
 
     Raises:
         DamagedFileError: A checksum differs, the file ends inside of a frame, or it cannot be
             inflated.
     """
-    with Path(path).open("rb", buffering=0) as file:
-        source: _Source = _Counted(file, on_read)
+    for frame in read_frames(path, compression, on_read, file):
+        if not frame.is_whole:
+            raise frame.damage(path)
+        yield frame.offset, frame.record
+
+
+def read_frames(
+    path: str,
+    compression: str = "",
+    on_read: Callable[[int], object] | None = None,
+    file: BinaryIO | None = None,
+) -> Iterator[Frame]:
+    """The same with the frames whose records are damaged: a length has a checksum of its own.
+
+    Raises:
+        DamagedFileError: The checksum of a length differs, the file ends inside of a frame, or it
+            cannot be inflated.
+    """
+    with Path(path).open("rb", buffering=0) if file is None else file as opened:
+        source: Source = _Counted(opened, on_read)
+        size = None
         if compression:
-            source = _Inflated(source, gzip=compression == "GZIP")
-        yield from _frames(source, path)
+            source = Inflated(source, gzip=compression == "GZIP")
+        elif file is None:
+            size = os.fstat(opened.fileno()).st_size
+        yield from _frames(source, path, size)
 
 
-def _frames(source: _Source, path: str) -> Iterator[tuple[int, bytes]]:
-    crc32c = google_crc32c.value
+def check_beginning(path: str, head: bytes, size: int | None) -> None:
+    """That a file may be one of records, by its first 12 bytes (fewer where it has fewer).
+
+    Args:
+        path: The file's name.
+        head: Its first bytes, as they are when inflated.
+        size: How many bytes it has, where that is known.
+
+    Raises:
+        NoRecordsError: It is none.
+    """
+    if not head:
+        return
+    if len(head) < _HEADER.size:
+        raise NoRecordsError(
+            path,
+            f"it has {len(head)} bytes, and a record's header has {_HEADER.size} (which may "
+            "have been cut off)",
+        )
+    length, checksum = _HEADER.unpack(head)
+    # Text, read as a length, is far more than any file has.
+    is_possible = size is not None and length + _FRAME_BYTES <= size
+    if not is_possible and masked_crc32c(head[:8]) != checksum:
+        raise NoRecordsError(
+            path,
+            f"its first {_HEADER.size} bytes are no record's length and the checksum of it (which "
+            "may have been damaged)",
+        )
+
+
+def masked_checksum() -> Callable[[bytes], int]:
+    """What computes TFRecord's checksum, at the memory's speed where Google's package is there."""
+    try:
+        from google_crc32c import value
+    except ImportError:
+        return masked_crc32c
+
+    def masked(data: bytes) -> int:
+        crc: int = value(data)
+        return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+    return masked
+
+
+def _frames(source: Source, path: str, size: int | None) -> Iterator[Frame]:
+    checksum_of = masked_checksum()
     buffer, position, start = b"", 0, 0  # `start` is the offset of the buffer's first byte
     needed = _HEADER.size  # bytes from `position` on
     while True:
         if len(buffer) - position < needed:
             start += position
             buffer, position = _filled(source, buffer[position:], needed, path, start), 0
+            if start == 0:
+                check_beginning(path, buffer[: _HEADER.size], size)
             if not buffer:
                 return
+            if len(buffer) < needed:
+                raise _cut_off(path, start, needed - len(buffer), needed == _HEADER.size)
         length, checksum = _HEADER.unpack_from(buffer, position)
-        if crc32c(buffer[position : position + 8]) != _unmasked(checksum):
+        if checksum_of(buffer[position : position + 8]) != checksum:
             raise DamagedFileError(
                 path, start + position, "the checksum of a record's length does not fit it"
             )
@@ -81,49 +182,37 @@ def _frames(source: _Source, path: str) -> Iterator[tuple[int, bytes]]:
             continue
         end = position + needed - _CHECKSUM.size
         record = buffer[position + _HEADER.size : end]
-        if crc32c(record) != _unmasked(_CHECKSUM.unpack_from(buffer, end)[0]):
-            raise DamagedFileError(
-                path,
-                start + position,
-                f"the checksum of a record of {length} bytes does not fit it",
-            )
-        yield start + position, record
+        is_whole = checksum_of(record) == _CHECKSUM.unpack_from(buffer, end)[0]
+        yield Frame(start + position, record, is_whole)
         position += needed
         needed = _HEADER.size
 
 
-def _filled(source: _Source, begun: bytes, needed: int, path: str, offset: int) -> bytes:
-    """At least so many bytes, of a frame at `offset` that has begun; none where a file ends.
+def _filled(source: Source, begun: bytes, needed: int, path: str, offset: int) -> bytes:
+    """At least so many bytes, of a frame at `offset` that has begun; fewer where a file ends.
 
     Raises:
-        DamagedFileError: There are fewer, or they cannot be inflated.
+        DamagedFileError: They cannot be inflated.
     """
     pieces = [begun]
     missing = needed - len(begun)
     while missing > 0:
         try:
             piece = source.read(max(_BLOCK, min(missing, 64 * _BLOCK)))
-        except _InflateError as error:
+        except InflateError as error:
             raise DamagedFileError(path, offset, str(error)) from None
         if not piece:
             break
         pieces.append(piece)
         missing -= len(piece)
-    filled = b"".join(pieces)
-    if filled and missing > 0:
-        where = " for its header" if needed == _HEADER.size else ""
-        raise DamagedFileError(
-            path,
-            offset,
-            f"the file ends inside of a frame, which needs {missing} bytes more{where}",
-        )
-    return filled
+    return b"".join(pieces)
 
 
-def _unmasked(checksum: int) -> int:
-    """The CRC-32C itself: the stored one is rotated by 15 bits, and has 0xa282ead8 added."""
-    rotated = (checksum - 0xA282EAD8) & 0xFFFFFFFF
-    return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
+def _cut_off(path: str, offset: int, missing: int, in_header: bool) -> DamagedFileError:
+    where = " for its header" if in_header else ""
+    return DamagedFileError(
+        path, offset, f"the file ends inside of a frame, which needs {missing} bytes more{where}"
+    )
 
 
 class _Counted:
@@ -135,51 +224,3 @@ class _Counted:
         if self._on_read is not None:
             self._on_read(len(piece))
         return piece
-
-
-class _InflateError(Exception):
-    pass
-
-
-class _Inflated:
-    """What a gzip or zlib file holds; gzip ones may have several members, one behind another."""
-
-    def __init__(self, source: _Source, gzip: bool) -> None:
-        self._source, self._gzip = source, gzip
-        self._name = "gzip" if gzip else "zlib"
-        self._inflate = self._new()
-        self._rest = b""
-
-    def _new(self) -> zlib._Decompress:
-        return zlib.decompressobj(zlib.MAX_WBITS + (16 if self._gzip else 0))
-
-    def read(self, size: int) -> bytes:
-        while True:
-            if self._inflate.eof and not self._begin_member():
-                return b""
-            if not self._rest:
-                self._rest = self._source.read(_BLOCK // 4)
-                if not self._rest:
-                    raise _InflateError(f"the {self._name} stream is cut off")
-            try:
-                piece = self._inflate.decompress(self._rest, size)
-            except zlib.error as error:
-                raise _InflateError(f"the {self._name} stream is damaged: {error}") from None
-            self._rest = self._inflate.unused_data or self._inflate.unconsumed_tail
-            if piece:
-                return piece
-
-    def _begin_member(self) -> bool:
-        """Whether there is another one."""
-        while True:
-            if self._gzip:
-                self._rest = self._rest.lstrip(b"\0")  # padding, as of tapes
-            if self._rest:
-                break
-            self._rest = self._source.read(_BLOCK // 4)
-            if not self._rest:
-                return False
-        if not self._gzip:
-            raise _InflateError("there are more bytes behind the end of the zlib stream")
-        self._inflate = self._new()
-        return True

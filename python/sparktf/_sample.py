@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from sparktf import _record_datasets as record_datasets
+from sparktf import _record_kinds as record_kinds
+from sparktf._file_systems import TensorFlowFiles
 from sparktf._files import RecordFile, spread
 from sparktf._messages import map_key
+from sparktf._records import DamagedFileError, read_records
 
 # The sample's bounds. It is taken in Python, some 10 us a record, before the first batch.
 _MAX_FILES: Final = 32
 _MAX_RECORDS: Final = 10_000
 _MAX_RECORDS_PER_FILE: Final = 1_000
 _MAX_BYTES: Final = 64 << 20
-_RECORDS_AT_ONCE: Final = 16
 
 _DTYPES: Final = {"int64_list": "int64", "float_list": "float32", "bytes_list": "string"}
 
@@ -27,6 +30,7 @@ class Feature:
     Attributes:
         kind: "int64_list", "float_list" or "bytes_list"; None where it was seen only empty.
         kind_file: A file that shows the kind.
+        other_kind, other_file: Another kind that it has elsewhere, and a file that shows it.
         shortest, longest: Number of values, over the records that have the feature.
         shortest_file, longest_file: Files that have a list as short and as long.
         records: File -> number of records sampled from it that have the feature.
@@ -34,6 +38,8 @@ class Feature:
 
     kind: str | None = None
     kind_file: str = ""
+    other_kind: str | None = None
+    other_file: str = ""
     shortest: int = 0
     shortest_file: str = ""
     longest: int = 0
@@ -44,15 +50,11 @@ class Feature:
     def dtype(self) -> str | None:
         return _DTYPES[self.kind] if self.kind else None
 
-    def add(self, name: str, kind: str | None, length: int, file: str) -> None:
-        if kind is not None:
-            if self.kind not in (None, kind):
-                raise ValueError(
-                    f"the feature {name!r} is of type {self.kind} in {self.kind_file} and of type "
-                    f"{kind} in {file}: read the files apart"
-                )
-            if self.kind is None:
-                self.kind, self.kind_file = kind, file
+    def add(self, kind: str | None, length: int, file: str) -> None:
+        if kind is not None and self.kind is None:
+            self.kind, self.kind_file = kind, file
+        elif kind not in (None, self.kind) and self.other_kind is None:
+            self.other_kind, self.other_file = kind, file
         if length < self.shortest or not self.shortest_file:
             self.shortest, self.shortest_file = length, file
         if length > self.longest or not self.longest_file:
@@ -66,13 +68,16 @@ class Sample:
 
     Attributes:
         features: By name, in the order of first appearance.
+        feature_lists: Of SequenceExamples by name, each with a file that shows it.
         records: File -> number of records sampled from it.
         size: Bytes of all records sampled, without their frames.
     """
 
     features: dict[str, Feature] = field(default_factory=dict)
+    feature_lists: dict[str, str] = field(default_factory=dict)
     records: dict[str, int] = field(default_factory=dict)
     size: int = 0
+    _kinds: record_kinds.Kinds = field(default_factory=record_kinds.Kinds)
 
     @property
     def mean_record_bytes(self) -> float:
@@ -99,11 +104,17 @@ class Sample:
         import tensorflow as tf
         from google.protobuf.message import DecodeError
 
+        place = f"record {self.records.get(file, 0)} of {file}"
         try:
-            features = tf.train.Example.FromString(record).features.feature
+            features, lists = record_kinds.parse(record, tf.train.Example, tf.train.SequenceExample)
         except DecodeError as e:
-            number = self.records.get(file, 0)
-            raise ValueError(f"record {number} of {file} is no tf.train.Example: {e}") from None
+            raise ValueError(
+                f"{place} is no tf.train.Example: {e}. {record_kinds.AS_BYTES}"
+            ) from None
+        if not self._kinds.is_known:
+            self._kinds.add(place, record, features, lists)
+        for name in lists:
+            self.feature_lists.setdefault(name, file)
         self.records[file] = self.records.get(file, 0) + 1
         self.size += len(record)
         new = [name for name in features if name not in self.features]
@@ -113,15 +124,21 @@ class Sample:
         for name, value in features.items():
             kind = value.WhichOneof("kind")
             length = len(getattr(value, kind).value) if kind else 0
-            self.features[name].add(name, kind, length, file)
+            self.features[name].add(kind, length, file)
+
+    def check(self) -> None:
+        """
+        Raises:
+            ValueError: The records are messages of another kind.
+        """
+        self._kinds.check()
 
 
 def take_sample(files: Sequence[RecordFile]) -> Sample:
     """Looks at the first records of some of the files, evenly spread, the first and last included.
 
     Raises:
-        ValueError: A record is no `tf.train.Example`, or a feature is of one kind in one record
-            and of another in another; the message names files.
+        ValueError: A record is no `tf.train.Example`; the message names its file.
         tf.errors.DataLossError: A file is damaged; the message names it.
     """
     sample = Sample()
@@ -138,12 +155,17 @@ def take_sample(files: Sequence[RecordFile]) -> Sample:
 def _first_records(file: RecordFile, limit: int) -> Iterator[bytes]:
     import tensorflow as tf
 
-    records: Any = tf.data.TFRecordDataset(file.path, compression_type=file.compression)
     try:
-        for batch in records.take(limit).batch(_RECORDS_AT_ONCE).as_numpy_iterator():
-            yield from batch
+        yield from itertools.islice(record_datasets.records(file), limit)
     except tf.errors.DataLossError as e:
-        # TensorFlow's message tells the offset but not the file; its own parts of a graph mean
-        # nothing to the caller.
-        message = re.sub(r"\{\{.*?\}\} ?| ?\[Op:.*", "", e.message)
-        raise tf.errors.DataLossError(e.node_def, e.op, f"{file.path}: {message}") from None
+        raise tf.errors.DataLossError(e.node_def, e.op, _damage(file, e.message)) from None
+
+
+def _damage(file: RecordFile, message: str) -> str:
+    """What is wrong with a file that cannot be read to its end, with the place."""
+    try:
+        for _ in read_records(file.path, file.compression, file=TensorFlowFiles().open(file.path)):
+            pass
+    except DamagedFileError as e:
+        return str(e)
+    return message  # as it may be where the file has changed

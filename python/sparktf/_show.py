@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sparktf import _partitions as partitions
 from sparktf._files import RecordFile
@@ -23,19 +23,22 @@ _KINDS: Final = {"int64_list": "int64", "float_list": "float", "bytes_list": "by
 _JSON_TYPES: Final = {"bigint": "long", "int": "integer"}
 _FREQUENT: Final = 3
 
+#: Features and feature lists of a record, by name; None where it is only bytes.
+Decoded: TypeAlias = "tuple[Mapping[str, Any], Mapping[str, Any]] | None"
+
 
 # ---------------------------------------------------------------- schema
 
 
 def columns(
-    statistics: Statistics, record_type: str, files: Sequence[RecordFile]
+    statistics: Statistics, record_type: str | None, files: Sequence[RecordFile]
 ) -> list[tuple[str, str, str]]:
     """Name, Spark's type and where it comes from, of each column."""
     if record_type == "ByteArray":
         found = [("byteArray", "binary", "the record")]
     else:
         found = [
-            (name, feature.spark_type, "feature list" if feature.steps else str(feature.kind))
+            (name, feature.spark_type, "feature list" if feature.steps else feature.kind_text)
             for name, feature in statistics.features.items()
             if feature.spark_type
         ]
@@ -74,15 +77,15 @@ def _identifier(name: str) -> str:
 # ---------------------------------------------------------------- records
 
 
-def plain(message: Any, record: bytes, file: RecordFile) -> dict[str, Any]:
+def plain(decoded: Decoded, record: bytes, file: RecordFile) -> dict[str, Any]:
     """A record as JSON's values, with those of its folders."""
-    if message is None:
-        found: dict[str, Any] = {"byteArray": _json_value(record)}
-    elif hasattr(message, "features"):
-        found = {name: _list(value) for name, value in _ordered(message.features.feature, record)}
+    found: dict[str, Any]
+    if decoded is None:
+        found = {"byteArray": _json_value(record)}
     else:
-        found = {name: _list(value) for name, value in _ordered(message.context.feature, record)}
-        for name, steps in _ordered(message.feature_lists.feature_list, record):
+        features, lists = decoded
+        found = {name: _list(value) for name, value in _ordered(features, record)}
+        for name, steps in _ordered(lists, record):
             found[name] = [_list(step) for step in steps.feature]
     return found | {
         name: None if value == partitions.NULL_VALUE else value for name, value in file.partition
@@ -122,11 +125,11 @@ def _json_double(value: float | None) -> Any:
     return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
-def record(message: Any, raw: bytes, file: RecordFile, offset: int) -> str:
+def record(decoded: Decoded, raw: bytes, file: RecordFile, offset: int) -> str:
     """A record for people, a line for each feature."""
     title = f"{file.path}, byte {offset:,}: {len(raw):,} bytes"
     rows = []
-    for name, value in plain(message, raw, file).items():
+    for name, value in plain(decoded, raw, file).items():
         if value is None:
             rows.append((f"  {name}", "", "null"))
         elif isinstance(value, list):
@@ -153,14 +156,14 @@ def statistics_json(found: Statistics, files: int, size: int) -> dict[str, Any]:
     features = {}
     for name, feature in found.features.items():
         features[name] = {
-            "kind": feature.kind,
+            "kind": feature.kind and feature.kind_text,
             "feature_list": feature.steps,
             "records": feature.present,
             "values": feature.values,
             "shortest": feature.shortest,
             "longest": feature.longest,
-            "min": _json_value(feature.minimum),
-            "max": _json_value(feature.maximum),
+            "min": _extreme(feature, feature.minimum),
+            "max": _extreme(feature, feature.maximum),
             "mean": _json_double(feature.mean),
         }
         if feature.kind == "float_list":
@@ -181,6 +184,11 @@ def statistics_json(found: Statistics, files: int, size: int) -> dict[str, Any]:
     }
 
 
+def _extreme(feature: FeatureStatistics, value: float | int | None) -> Any:
+    # Of numbers of both kinds it may be a whole one, which a 32-bit float need not hold.
+    return _json_double(value) if feature.is_mixed else _json_value(value)
+
+
 def statistics(found: Statistics, files: int, size: int) -> str:
     """For people: a line for each feature."""
     lines = [
@@ -199,7 +207,7 @@ def _row(name: str, feature: FeatureStatistics, records: int) -> tuple[str, ...]
     each = f"{feature.shortest:,}"
     if feature.longest != feature.shortest:
         each += f" to {feature.longest:,}"
-    kind = _KINDS.get(feature.kind or "", "empty")
+    kind = "int64, float" if feature.is_mixed else _KINDS.get(feature.kind or "", "empty")
     unit = " bytes" if feature.kind == "bytes_list" else ""
     return (
         name,

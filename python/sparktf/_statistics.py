@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from sparktf import _record_kinds as record_kinds
 from sparktf._messages import map_key, message_class
 
 # Numbers that wait to be looked at together.
@@ -30,8 +31,10 @@ class FeatureStatistics:
 
     Attributes:
         steps: Whether it is a feature list of a SequenceExample: a list of lists.
-        kind: "int64_list", "float_list" or "bytes_list"; None where it was seen only empty.
+        kind: "int64_list", "float_list" or "bytes_list"; None where it was seen only empty. Whole
+            numbers in some records and others in others are floats.
         kind_file: A file that shows the kind.
+        is_mixed: Whether some of the floats were whole numbers, an "int64_list".
         present: Number of records that have it.
         shortest, longest: Number of values in a record that has it; of a feature list, of steps.
         values: Number of all values.
@@ -46,6 +49,7 @@ class FeatureStatistics:
     steps: bool = False
     kind: str | None = None
     kind_file: str = ""
+    is_mixed: bool = False
     present: int = 0
     shortest: int = 0
     longest: int = 0
@@ -76,15 +80,19 @@ class FeatureStatistics:
             return 0
         values = getattr(feature, kind).value
         count = len(values)
-        if kind != self.kind:
+        if kind != self.kind and not (self.is_mixed and kind == "int64_list"):
             if count == 0:
                 return 0  # an empty list is of any kind
-            if self.kind is not None:
+            if self.kind is None:
+                self.kind, self.kind_file = kind, file
+            elif {self.kind, kind} == {"int64_list", "float_list"}:
+                self.flush()
+                self.kind, self.is_mixed = "float_list", True
+            else:
                 raise ValueError(
                     f"the feature {name!r} is of type {self.kind} in {self.kind_file} and of type "
                     f"{kind} in {file}"
                 )
-            self.kind, self.kind_file = kind, file
         self.values += count
         if kind == "bytes_list":
             for value in values:
@@ -133,7 +141,9 @@ class FeatureStatistics:
             numbers = known
             if not len(numbers):
                 return
-            self.total += float(numbers.sum())
+            # Infinities of both signs have no sum, and that is what is said of them.
+            with np.errstate(invalid="ignore", over="ignore"):
+                self.total += float(numbers.sum())
         else:
             # Not NumPy's sum, which wraps around.
             low, high = numbers & 0xFFFFFFFF, numbers >> 32
@@ -149,6 +159,11 @@ class FeatureStatistics:
         return self.total / count if count else None
 
     @property
+    def kind_text(self) -> str:
+        """What lists the values lie in."""
+        return "int64_list, float_list" if self.is_mixed else str(self.kind)
+
+    @property
     def spark_type(self) -> str | None:
         """The type that the data source infers for the column; None where none can be told."""
         if self.kind is None:
@@ -156,6 +171,8 @@ class FeatureStatistics:
         leaf = SPARK_TYPES[self.kind]
         if self.kind == "bytes_list" and not self.is_text:
             leaf = "binary"
+        if self.is_mixed:
+            leaf = "double"  # which holds both
         if self.steps:
             return f"array<array<{leaf}>>"
         return f"array<{leaf}>" if self.longest > 1 else leaf
@@ -167,43 +184,52 @@ class Statistics:
     Attributes:
         records: Their number.
         size: Their bytes, without the frames.
-        features: By name, in the order of first appearance.
+        features: By name, in the order of first appearance: file by file those of an Example, or of
+            a context, before the feature lists.
     """
 
-    def __init__(self, record_type: str) -> None:
-        """For records of type "Example", "SequenceExample" or "ByteArray"."""
+    def __init__(self, record_type: str | None) -> None:
+        """For records of type "Example", "SequenceExample" or "ByteArray"; None finds out."""
         self.records = 0
         self.size = 0
         self.features: dict[str, FeatureStatistics] = {}
-        self._message = None if record_type == "ByteArray" else message_class(record_type)
-        self._is_sequence = record_type == "SequenceExample"
+        self._record_type = record_type
+        self._in_file = ""
+        self._files = 0
+        self._features: dict[str, FeatureStatistics] = {}
+        self._lists: dict[str, FeatureStatistics] = {}
+        # Of a feature, or a list, which file was the first to have it.
+        self._order: dict[tuple[str, bool], int] = {}
+        self._kinds = record_kinds.Kinds()
 
-    def add(self, record: bytes, file: str) -> None:
-        """Looks at a record.
+    def add(self, record: bytes, file: str, offset: int = 0) -> None:
+        """Looks at a record, which lies at `offset` in the file.
 
         Raises:
             ValueError: It is no message of the type, or a feature's kind is not that of others.
         """
         self.records += 1
         self.size += len(record)
-        if self._message is None:
+        if self._record_type == "ByteArray":
             return
-        message = self._message.FromString(record)
-        if not self._is_sequence:
-            self._add_features(message.features.feature, record, file)
-            return
-        self._add_features(message.context.feature, record, file)
-        lists = message.feature_lists.feature_list
+        if file != self._in_file:
+            self._in_file = file
+            self._files += 1
+        features, lists = decode(record, self._record_type)
+        if not self._kinds.is_known:
+            place = f"the record at byte {offset} of {file}"
+            self._kinds.add(place, record, features, lists)
+        self._add_features(features, record, file)
         self._name(lists, record, steps=True)
         for name, steps in lists.items():
-            statistics = self.features[name]
+            statistics = self._lists[name]
             for feature in steps.feature:
                 statistics.add_values(name, feature, file)
             statistics.add(len(steps.feature))
 
     def _add_features(self, features: Any, record: bytes, file: str) -> None:
         self._name(features, record, steps=False)
-        known = self.features
+        known = self._features
         for name, feature in features.items():
             statistics = known[name]
             count = statistics.add_values(name, feature, file)
@@ -211,18 +237,47 @@ class Statistics:
                 statistics.add(count)
 
     def _name(self, names: Iterable[str], record: bytes, steps: bool) -> None:
-        new = [name for name in names if name not in self.features]
+        known = self._lists if steps else self._features
+        new = [name for name in names if name not in known]
         # A map of protobuf has no order; the record has.
         for name in sorted(new, key=lambda name: record.find(map_key(name))):
-            self.features[name] = FeatureStatistics(steps)
-        for name in names if self._is_sequence else ():
-            if self.features[name].steps != steps:
-                raise ValueError(
-                    f"{name!r} is a feature of the context and a feature list: no table has both"
-                )
+            known[name] = FeatureStatistics(steps)
+            self._order[name, steps] = self._files
 
     def finish(self) -> Statistics:
-        """Itself, with all numbers taken into account."""
-        for feature in self.features.values():
-            feature.flush()
+        """Itself, with all numbers taken into account.
+
+        Raises:
+            ValueError: The records are messages of another kind, or something is a feature of the
+                context and a feature list.
+        """
+        if self._record_type is None:
+            self._kinds.check()
+        for name, is_list in sorted(self._order, key=lambda key: (self._order[key], key[1])):
+            found = (self._lists if is_list else self._features)[name]
+            found.flush()
+            other = self.features.get(name)
+            if other is not None and other.kind and found.kind:
+                raise ValueError(
+                    f"{name!r} is a feature of the context and a feature list (in "
+                    f"{other.kind_file} and {found.kind_file}): no table has both"
+                )
+            if other is None or found.kind:
+                self.features[name] = found
         return self
+
+
+def decode(record: bytes, record_type: str | None) -> tuple[Any, Any]:
+    """The features and the feature lists of a record that is no "ByteArray"; None finds out which.
+
+    Raises:
+        DecodeError: It is no such message.
+    """
+    example = message_class("Example")
+    if record_type == "Example":
+        return example.FromString(record).features.feature, {}
+    sequence = message_class("SequenceExample")
+    if record_type is None:
+        return record_kinds.parse(record, example, sequence)
+    message = sequence.FromString(record)
+    return message.context.feature, message.feature_lists.feature_list

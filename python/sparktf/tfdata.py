@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from sparktf import _record_datasets as record_datasets
 from sparktf._files import PathLike, RecordFile, find_files
 from sparktf._parsing import Parser
+from sparktf._records import check_beginning
 from sparktf._sample import take_sample
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ __all__ = ["dataset"]
 # Records are handed from step to step in chunks, for each step costs some microseconds a piece:
 # one by one they would cost more than their parsing. A chunk of large records is short, for
 # several files are read at once.
-_CHUNK_RECORDS: Final = 1024
+_CHUNK_RECORDS: Final = 2048
 _CHUNK_BYTES: Final = 2 << 20
 
 # Parsing a chunk where it was read spares the threads the handing over of records, but its graph is
@@ -79,13 +81,19 @@ def dataset(
     A column that is null in some row has no tensor: with a `schema` of features it can be given
     a default, see `feature_spec`. The sample is of 10,000 records at most, spread over 32 files.
     A record outside it that does not fit (a null, an array of another length) ends the iteration
-    with an `InvalidArgumentError` that names the column and the file; a damaged file ends it
-    with TensorFlow's `DataLossError`, which tells the offset but not the file.
+    with an `InvalidArgumentError` that names the column and the file, and so does a file that is
+    damaged, cut off or was changed since it was listed: never are there fewer records in silence.
+    `sparktf verify` finds the place.
+
+    Records are `tf.train.Example`s. Feature lists of `tf.train.SequenceExample`s are not read:
+    where the sample has some, the columns wanted have to be named (`columns`, `schema`), and be
+    features of the context.
 
     Args:
         path: A directory that Spark wrote, a file, a glob (`*`, `?`, `[…]`, `{a,b}`), or a list
             of these; local or where TensorFlow itself can open files (gs://). Names that begin
-            with `_` or `.` are skipped.
+            with `_` or `.` are skipped. Of a directory that a streaming query wrote, the files are
+            those that its log lists.
         schema: The columns: a Spark schema, or a DataFrame for its schema, or features by name
             (`tf.io.FixedLenFeature`, `tf.io.RaggedFeature`, …), which are used as they are.
             Without it the columns are inferred from the sample, as the data source infers them.
@@ -107,8 +115,9 @@ def dataset(
         shard: `(index, count)`: only the `index`-th (from 0) of `count` disjoint shards, which
             together are all records. Whole files where there are at least `count`, else each
             file's every `count`-th record, which every shard then reads.
-        compression: "auto" (by each file's extension, then by its first bytes), "none", "gzip",
-            or "zlib" (also called "deflate").
+        compression: "auto" (by each file's extension, then by its first bytes; one that begins
+            as a record is not compressed, whatever its name), "none", "gzip", or "zlib" (also
+            called "deflate"). Members one behind another are read.
         drop_remainder: Leaves out the last batch if it is not full. The batch is then a static
             dimension of the tensors, as it also is when there is no end.
         num_parallel_reads: Number of files read at once, at most 8 by default.
@@ -120,8 +129,8 @@ def dataset(
         TypeError: `schema` has a type that has no feature (a map, a struct, …).
         ValueError: An argument is out of its range or names a column that is not there; a path or
             compression that TensorFlow cannot open; a column that is null, or of another type
-            or length than wanted, in a record of the sample; features that are of one kind in
-            one file and of another in another. The message names column and file.
+            or length than wanted, or of several types, in records of the sample; records that are
+            no `tf.train.Example`s; a file that holds no records. The message names column and file.
         tf.errors.DataLossError: A file in the sample is damaged; the message names it.
     """
     import tensorflow as tf
@@ -138,6 +147,9 @@ def dataset(
         deterministic = shuffle == 0 or seed is not None
 
     files = find_files(path, compression)
+    for file in files:
+        if not file.compression:
+            check_beginning(file.path, file.head, file.size)
     sample = take_sample(files)
     parse = Parser(files, sample, schema, columns, label, shapes)
     record_bytes = max(1, int(sample.mean_record_bytes))
@@ -235,10 +247,12 @@ def _read(
     """
     import tensorflow as tf
 
-    def read_file(path: Any, compression: Any, position: Any) -> Any:
-        size = chunk if shard is None else -(-chunk // shard[1]) * shard[1]
+    any_compressed = any(files[i].compression for i in positions)
+
+    def read_file(path: Any, compression: Any, size: Any, complaint: Any, position: Any) -> Any:
+        batch = chunk if shard is None else -(-chunk // shard[1]) * shard[1]
         # A chunk takes its part of these without copying a name.
-        names: Any = None if parse is None else tf.fill([size], path)
+        names: Any = None if parse is None else tf.fill([batch], path)
 
         def of_file(records: Any) -> Any:
             if shard is not None:
@@ -249,24 +263,31 @@ def _read(
             in_file = tf.fill([number], position)
             return (records, in_file) if parse is None else parse(records, in_file, names[:number])
 
-        records = tf.data.TFRecordDataset(path, compression_type=compression)
-        return records.batch(size).map(of_file)
+        return record_datasets.batches(
+            path,
+            compression,
+            size,
+            complaint,
+            batch=batch,
+            to_element=of_file,
+            any_compressed=any_compressed,
+        )
 
     paths = tf.data.Dataset.from_tensor_slices(
         (
-            tf.constant([files[i].path for i in positions], tf.string),
-            tf.constant([files[i].compression for i in positions], tf.string),
+            *record_datasets.columns([files[i] for i in positions]),
             tf.constant(list(positions), tf.int32),
         )
     )
     if shuffle_files:
         paths = paths.shuffle(max(1, len(positions)), seed=seed, reshuffle_each_iteration=True)
-    return paths.interleave(
+    batches = paths.interleave(
         read_file,
         cycle_length=reads or max(1, min(_READS, len(positions))),
         num_parallel_calls=reads or tf.data.AUTOTUNE,
         deterministic=deterministic,
     )
+    return record_datasets.read_only(batches)
 
 
 def _shuffle_buffers(records: tf.data.Dataset, size: int, seed: int | None) -> tf.data.Dataset:

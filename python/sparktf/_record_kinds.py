@@ -1,0 +1,83 @@
+"""What the records of a file are: tf.Examples, tf.SequenceExamples, or messages of another kind."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any, Final
+
+# tensorflow/core/util/event.proto: wall_time (a double), then step (a varint) or file_version.
+_EVENT: Final = re.compile(rb"\x09.{8}(\x10|\x1a.brain\.Event:)", re.S)
+# Examples and SequenceExamples without a feature: their maps are there, and empty.
+_BLANK: Final = re.compile(rb"(\x0a\x00|\x12\x00)*")
+
+
+def parse(record: bytes, example: Any, sequence: Any) -> tuple[Any, Any]:
+    """The features, or the context's, and the feature lists of a record; both are maps.
+
+    The first field of both messages is the same.
+
+    Args:
+        record: A serialized message.
+        example, sequence: The classes of both.
+
+    Raises:
+        DecodeError: It is neither.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        message = sequence.FromString(record)
+    except DecodeError:
+        # A field that an Example does not have may hold anything.
+        return example.FromString(record).features.feature, {}
+    return message.context.feature, message.feature_lists.feature_list
+
+
+class Kinds:
+    """Whether records hold features at all, from those that it is shown.
+
+    Attributes:
+        is_known: Whether one does, and no further one need be shown.
+    """
+
+    def __init__(self) -> None:
+        self.is_known = False
+        self._records = 0
+        self._other: tuple[str, bytes] | None = None  # the first that is not blank
+
+    def add(self, place: str, record: bytes, features: Any, lists: Any) -> None:
+        """Looks at a record, and what was parsed of it.
+
+        Args:
+            place: What an error is to call it.
+            record: Itself.
+            features, lists: What `parse` made of it.
+        """
+        self._records += 1
+        # A list without values is one, too; what is no Example has names at most.
+        steps = (step for found in lists.values() for step in found.feature)
+        if any(f.WhichOneof("kind") for f in itertools.chain(features.values(), steps)):
+            self.is_known = True
+        elif self._other is None and not _BLANK.fullmatch(record):
+            self._other = place, record
+
+    def check(self) -> None:
+        """
+        Raises:
+            ValueError: No record has a feature with a list, though one is not blank.
+        """
+        if self.is_known or self._other is None:
+            return
+        place, record = self._other
+        looks = ", which looks like one of TensorBoard's events" if _EVENT.match(record) else ""
+        raise ValueError(
+            f"the records are no tf.Examples: of the {self._records:,} looked at none has a "
+            f"feature with a value, though they are not empty, as {place}{looks}. {AS_BYTES}"
+        )
+
+
+AS_BYTES: Final = (
+    'Records of any kind are read as bytes by option("recordType", "ByteArray") in Spark, and by '
+    "sparktf's commands with --record-type ByteArray"
+)
