@@ -129,6 +129,8 @@ def test_pieces_of_a_large_compressed_file_are_one_file(file):
     found = numbers(path, batch_size=1000)
     assert found == [*range(7)] * 10_000 + [*range(5)]
     assert pieces() <= before
+    longest = fuzzer.frame(fuzzer.example(8, bytes(5_000_000)))
+    assert numbers(file(gzip.compress(longest + PLAIN, 1), "longest.gz")) == [8, *range(7)]
     batches = iter(sparktf.dataset(path, batch_size=1000))
     next(batches)
     assert pieces() - before

@@ -164,8 +164,9 @@ def _pieces(path: bytes, compression: bytes) -> Iterator[tuple[str, int, str]]:
         inflated = Inflated(file, gzip=compression == b"GZIP")
         buffer, offset, needed = b"", 0, 1
         while True:
+            wanted = max(_PIECE, needed)
             try:
-                buffer = _filled(inflated, buffer, max(_PIECE, needed))
+                buffer = _filled(inflated, buffer, wanted)
             except InflateError as error:
                 with _in_memory(b"") as nothing:
                     yield nothing, 1, f"{name}: {error}, behind byte {offset} of what it holds"
@@ -177,7 +178,7 @@ def _pieces(path: bytes, compression: bytes) -> Iterator[tuple[str, int, str]]:
                     yield piece, end, _not_whole(name, what)
             elif not buffer:
                 return
-            elif needed == 0 or len(buffer) < needed:
+            elif needed == 0 or len(buffer) < wanted:
                 with _in_memory(b"") as nothing:
                     yield nothing, 1, _not_whole(name, f"what it holds behind byte {offset}")
                 return

@@ -12,6 +12,20 @@ _EVENT: Final = re.compile(rb"\x09.{8}(\x10|\x1a.brain\.Event:)", re.S)
 _BLANK: Final = re.compile(rb"(\x0a\x00|\x12\x00)*")
 
 
+def _holds_nothing_else(record: bytes, features: Any, lists: Any) -> bool:
+    """Whether a record is these maps and nothing more: then they need no values to be known."""
+    sizes = (
+        sum(_sized(_sized(len(name.encode())) + _sized(value.ByteSize())) for name, value in found)
+        for found in (features.items(), lists.items())
+    )
+    return len(record) == sum(_sized(size) for size in sizes if size)
+
+
+def _sized(size: int) -> int:
+    """The bytes of a field of so many, with its tag and its length."""
+    return 1 + max(1, -(-size.bit_length() // 7)) + size
+
+
 def parse(record: bytes, example: Any, sequence: Any) -> tuple[Any, Any]:
     """The features, or the context's, and the feature lists of a record; both are maps.
 
@@ -59,7 +73,9 @@ class Kinds:
         steps = (step for found in lists.values() for step in found.feature)
         if any(f.WhichOneof("kind") for f in itertools.chain(features.values(), steps)):
             self.is_known = True
-        elif self._other is None and not _BLANK.fullmatch(record):
+        elif not (
+            self._other or _BLANK.fullmatch(record) or _holds_nothing_else(record, features, lists)
+        ):
             self._other = place, record
 
     def check(self) -> None:
