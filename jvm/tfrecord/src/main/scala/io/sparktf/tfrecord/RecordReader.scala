@@ -159,18 +159,17 @@ final private[tfrecord] class RecordReader(
   }
 
   /**
-   * The offset of what looks like a header in the last record from `from` on, or -1. Without the
-   * record's data, which [[skip]] does not read, `from` itself.
+   * The offset of what looks like a header in the last record from `from` on, or -1. Where not all of
+   * these bytes can be in the buffer ([[skip]] does not read them, and the largest record fills it)
+   * `from` itself.
    */
   private def firstHeader(from: Long, end: Long): Long = {
     if (from == end) return -1
-    if (from < origin) return from
+    if (from < origin || end - from > MaxBuffer - Slack - HeaderSize) return from
     pos = (from - origin).toInt
     val length = (end - from).toInt
     // A header may reach into the next record's.
-    if (limit - pos < length + HeaderSize) {
-      fill(math.min(length.toLong + HeaderSize, MaxBuffer - Slack))
-    }
+    if (limit - pos < length + HeaderSize) fill(length.toLong + HeaderSize)
     val last = math.min(length, limit - pos - HeaderSize + 1)
     val found = RecordSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
     pos += length

@@ -197,7 +197,9 @@ class SplitSuite extends TFRecordSuite with Splits {
     withFile(framed(Vector.fill(100000)(content(random, 320)))) { file =>
       for (start <- Seq(0, 8 * megabyte, 20 * megabyte); skipping <- Seq(false, true)) {
         val read = bytesRead(file, start, skipping)
-        assert(read < 7.5 * megabyte && read > 4 * megabyte)
+        // With the smallest buffers, only the headers of what is skipped are read.
+        val least = if (RawBytes.CHECKED && skipping) 0 else 4
+        assert(read < 7.5 * megabyte && read > least * megabyte)
       }
     }
     // Counting large records goes over them, but for those that reach over the split's ends.
