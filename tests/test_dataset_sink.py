@@ -5,7 +5,6 @@ import json
 import pytest
 
 import sparktf
-from sparktf import _cli  # noqa: F401 (its command reads the same)
 from sparktf._file_systems import LocalFiles
 from sparktf._files import find_files
 from sparktf._records import read_records
