@@ -44,7 +44,10 @@ def spread(df: DataFrame, workers: int) -> DataFrame:
     # Rows that differ in other columns only are the same to `TrainingContext.dataset`.
     told_apart = [field.name for field in numbered.schema if _may_be_tensor(field.dataType)]
     if told_apart:
-        numbered = numbered.sortWithinPartitions(F.xxhash64(*told_apart))
+        # Each column's own: all at once, Spark hashes (1, null) as (null, 1), and ([1], [2, 3]) as
+        # ([1, 2], [3]).
+        hashes = map(F.xxhash64, told_apart)
+        numbered = numbered.sortWithinPartitions(F.xxhash64(*hashes))
     placed = numbered.select("*", F.monotonically_increasing_id().alias(PLACE))
     # In turn, from another worker on in each partition: there may be many small ones. Not by
     # repartition(n), which would sort all rows once more.
