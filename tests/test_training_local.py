@@ -247,13 +247,27 @@ def checkpointed(folder, width, epochs):
     keras.utils.set_random_seed(1)
     with context.strategy().scope():
         model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(width)])
-        model.compile("adam", "sparse_categorical_crossentropy")
-    rows = tf.data.Dataset.from_tensor_slices(make_rows(8)).repeat().batch(BATCH)
-    callbacks = [context.checkpoint(folder)]
-    history = model.fit(
-        context.distribute(rows), steps_per_epoch=2, epochs=epochs, verbose=0, callbacks=callbacks
-    )
-    return history.epoch, model.get_weights(), int(model.optimizer.iterations.numpy())
+        model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
+    rows = tf.data.Dataset.from_tensor_slices(make_rows(3 * BATCH)).repeat().batch(BATCH)
+
+    def fit(epochs, folder=None):
+        return model.fit(
+            context.distribute(rows),
+            steps_per_epoch=2,
+            epochs=epochs,
+            validation_data=context.distribute(rows),
+            validation_steps=2,
+            verbose=0,
+            callbacks=[] if folder is None else [context.checkpoint(folder)],
+        )
+
+    history = fit(epochs, folder)
+    steps = int(model.optimizer.iterations.numpy())
+    # What follows is as after an undisturbed run, also where nothing was left to do.
+    assert fit(epochs, folder).epoch == []
+    further = [fit(1, f"{folder}-further-{epochs}"), fit(1)]
+    losses = [h.history["val_loss"][-1] for h in (history, *further)]
+    return history.epoch, model.get_weights(), steps, losses
 
 
 def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
@@ -265,6 +279,7 @@ def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
     whole = local(1, verbose=False).run(checkpointed, str(tmp_path / "other"), 2, 3)
     for found, wanted in zip(second[1], whole[1], strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert second[3] == pytest.approx(whole[3], rel=1e-6)
     with pytest.raises(sparktf.TrainingError, match="is of another model: it has"):
         local(1, verbose=False).run(checkpointed, folder, 3, 3)
     with pytest.raises(sparktf.TrainingError, match="checkpoints cannot be kept at nosuch://a/b"):
