@@ -187,6 +187,12 @@ def test_nan_is_a_value_and_no_null(spark, models):
     echo = sparktf.predict_udf(models.signatures, signature="echo3_float32")
     found = scores(frame(spark, [[math.nan, 1.0, 2.0], None], "array<float>"), echo("x"))
     assert math.isnan(found[0][0]) and found[1] is None
+    vectors = [Vectors.dense([math.nan, 1.0, 2.0]), None, Vectors.sparse(3, [1], [math.nan])]
+    df = spark.createDataFrame(list(enumerate(vectors)), ["i", "x"]).coalesce(1)
+    found = scores(df, echo("x"))
+    np.testing.assert_array_equal(found[0], [math.nan, 1.0, 2.0])
+    np.testing.assert_array_equal(found[2], [0.0, math.nan, 0.0])
+    assert found[1] is None
 
 
 def test_rows_of_a_free_dimension_differ_in_length(spark, models):

@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+import scoring_models
 from connect_server import connect
 from pyspark.ml.linalg import Vectors
 
 import sparktf
-from sparktf import _remote_files
+from sparktf import _remote_files, _shipping
 
 ROWS = [[1.0, 2.0], None, [3.0, 5.0]]
 SCORES = [[-3.5], None, [-8.5]]
@@ -46,6 +47,29 @@ def test_a_folder_of_the_client(points, models, tmp_path):
     with pytest.raises(ValueError, match="has changed since this function was made"):
         predict("x")
     assert scores(points, sparktf.predict_udf(model)("x")) == [[3.5], None, [8.5]]
+
+
+def test_a_model_replaced_while_it_is_sent(points, models, tmp_path, monkeypatch):
+    """Executors get nothing under the name of one that is another's in part."""
+    model = tmp_path / "model"
+    sparktf.save_model(scoring_models.linear_keras(4.0, 0.0, 0.0), model)
+    predict = sparktf.predict_udf(model)
+    zip_files = _shipping.zip_files
+
+    def replaced_meanwhile(files, archive):
+        zip_files(files, archive)
+        if not archive.name.startswith("sparktf-model"):  # this package
+            return
+        model.rename(tmp_path / "first")
+        shutil.copytree(models.linear, model)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_shipping, "zip_files", replaced_meanwhile)
+        with pytest.raises(ValueError, match="has changed since this function was made"):
+            predict("x")
+    shutil.rmtree(model)
+    (tmp_path / "first").rename(model)
+    assert scores(points, predict("x")) == [[4.0], None, [12.0]]
 
 
 @pytest.mark.oldest_and_newest

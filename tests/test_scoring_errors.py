@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F  # noqa: N812
 from test_scoring import frame, scores
 
 import sparktf
+from sparktf import _model_cache, _scoring_plan, _scoring_worker
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -264,6 +266,30 @@ def test_a_model_replaced_under_its_path_is_not_scored_stale(spark, models, tmp_
     shutil.copytree(models.other_linear, path)
     fails(df, predict("x"), "the model .*model has changed since this function was made")
     assert scores(df, sparktf.predict_udf(path)("x")) == [[3.5]] * 4
+
+
+@pytest.mark.one_spark
+def test_a_model_replaced_while_it_is_loaded(spark, models, tmp_path, monkeypatch):
+    """No batch is scored with the graph of one and the weights of another."""
+    path = tmp_path / "model"
+    shutil.copytree(models.linear, path)
+    plan = _scoring_plan.make(path, "serving_default", ("serve",), None, None, None, 1)
+    scoring = _scoring_worker.unpickled(_scoring_plan.payload(plan, spark, ["x"]))
+    row = [pa.array([[1.0, 2.0]])]
+    load = _model_cache._load
+
+    def replaced_meanwhile(*what):
+        path.rename(tmp_path / "first")
+        shutil.copytree(models.other_linear, path)
+        return load(*what)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_model_cache, "_load", replaced_meanwhile)
+        with pytest.raises(ValueError, match="has changed since this function was made"):
+            _scoring_worker.score(scoring, row)
+    shutil.rmtree(path)
+    (tmp_path / "first").rename(path)
+    assert _scoring_worker.score(scoring, row).to_pylist() == [[-3.5]]
 
 
 def test_no_session(models):

@@ -233,6 +233,37 @@ def test_hdfs_folders_and_zips(spark, models, hdfs):
         sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), str(folder), overwrite=True)
 
 
+def test_a_model_replaced_on_hdfs_while_it_is_copied(spark, models, hdfs, monkeypatch):
+    uri = f"{hdfs}/replaced/model"
+    _remote_files.HadoopPlace(spark, uri).write(Path(models.linear))
+    copy_to = _remote_files.HadoopFiles.copy_to
+
+    def replaced_meanwhile(files, folder):
+        found = copy_to(files, folder)
+        _remote_files.HadoopPlace(spark, uri).delete()
+        _remote_files.HadoopPlace(spark, uri).write(Path(models.other_linear))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_remote_files.HadoopFiles, "copy_to", replaced_meanwhile)
+        with pytest.raises(ValueError, match="model was replaced while it was copied"):
+            sparktf.predict_udf(uri)
+    assert scored(spark, uri) == [[3.5], [8.5]]
+
+
+def test_a_folder_that_another_process_has_put_there_on_hdfs(spark, models, hdfs):
+    """Hadoop would put this one into it, and say nothing."""
+    there = _remote_files.HadoopPlace(spark, f"{hdfs}/two/model")
+    new = there.beside("new")
+    for place, model in ((there, models.linear), (new, models.other_linear)):
+        place.write(Path(model))
+    with pytest.raises(FileExistsError, match="two/model was written by another process meanwhile"):
+        new.move_to(there)
+    assert not new.exists()
+    assert sorted(there.names()) == sorted(path.name for path in Path(models.linear).iterdir())
+    assert scored(spark, str(there)) == SCORES
+
+
 def test_a_file_system_that_spark_does_not_know(spark):
     with pytest.raises(ValueError, match=r"Spark cannot reach nosuch://a/b: .*No FileSystem for"):
         sparktf.predict_udf("nosuch://a/b")

@@ -27,6 +27,14 @@ def test_more_elements_than_one_piece_and_empty_partitions(spark, models):
     assert found == [[2.0 * i + 0.5] for i in range(count)]
 
 
+def test_scores_have_other_keys_than_the_elements_had(spark, models):
+    """Else Spark would take pairs of scores for grouped where they lie."""
+    pairs = spark.sparkContext.parallelize([(1.0, 2.0), (3.0, 5.0)]).partitionBy(2, int)
+    found = sparktf.predict_rdd(pairs, models.linear)
+    assert found.partitioner is None
+    assert sorted(found.collect()) == [[-8.5], [-3.5]]
+
+
 def test_rows_and_dicts_for_several_inputs(spark, models):
     elements = [Row(a=[1.0, 2.0, 3.0], b=10.0), {"a": np.zeros(3), "b": 1.0}]
     elements += [{"a": None, "b": 1.0}, None]

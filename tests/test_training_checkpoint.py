@@ -33,9 +33,12 @@ def test_a_local_folder(tmp_path):
 def test_what_a_killed_chief_has_left_is_no_checkpoint(tmp_path):
     begun = tmp_path / "epoch-000005.npz.part"
     begun.write_bytes(b"half")
+    another = tmp_path / "download.part"
+    another.touch()
     folder = check(str(tmp_path))
     assert folder.epochs() == [4, 3]
     assert not begun.exists()
+    assert another.exists()
 
 
 def test_s3(tmp_path, monkeypatch):

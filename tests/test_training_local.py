@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from left_behind import wait_until
 from pyspark import cloudpickle
-from pyspark.sql import functions as F  # noqa: N812
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
@@ -77,21 +76,43 @@ def test_rows_of_a_dataframe(spark):
 def test_a_rows_worker_and_place_follow_from_what_is_in_its_partition(spark, workers):
     """And not from the order there, which behind a shuffle is another one in each run."""
 
-    def spread_out(each, order):
-        df = spark.range(0, 400, 1, 40).where(f"id % 10 < {each}")
+    def spread_out(each, id):
+        df = spark.range(0, 400, 1, 40).selectExpr(f"{id} AS id").where(f"id % 10 < {each}")
         df = df.selectExpr("id", "array(double(id)) AS x", "map(id, id) AS m")
-        rows = spread(df.sortWithinPartitions(order), workers)
+        rows = spread(df, workers)
         found = rows.selectExpr("spark_partition_id() AS w", f"{PLACE} AS p", "c0").collect()
         return sorted((row.w, row.p, row.c0) for row in found)
 
     rows = spread_out(10, "id")
     assert sorted(id for _, _, id in rows) == list(range(400))
-    assert spread_out(10, F.desc("id")) == rows
+    # Not by a sort, which Spark would leave out in front of another
+    assert spread_out(10, "id + 9 - 2 * (id % 10)") == rows
     # Rows in turn, and of many partitions with one row each each worker has its share, too.
     counts = [sum(w == worker for w, _, _ in rows) for worker in range(workers)]
     assert max(counts) - min(counts) <= 40
     counts = [sum(w == worker for w, _, _ in spread_out(1, "id")) for worker in range(workers)]
     assert min(counts) >= 40 // workers // 2
+
+
+def test_rows_are_told_apart_by_each_of_their_columns(spark):
+    """Which may have the same values one after the other."""
+
+    def placed(id):
+        df = (
+            spark.range(0, 2, 1, 1)
+            .selectExpr(f"{id} AS id")
+            .selectExpr(
+                "if(id = 0, 5, null) AS a",
+                "if(id = 0, 7, 5) AS b",
+                "if(id = 0, null, 7) AS c",
+                "if(id = 0, array(0), array(0, 1)) AS d",
+                "if(id = 0, 1, 0) AS e",
+                "if(id = 0, array(0), array()) AS f",
+            )
+        )
+        return {row.c1: row[PLACE] for row in spread(df, 1).collect()}
+
+    assert placed("id") == placed("1 - id")
 
 
 def of_one_worker(function, coming):
@@ -226,13 +247,27 @@ def checkpointed(folder, width, epochs):
     keras.utils.set_random_seed(1)
     with context.strategy().scope():
         model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(width)])
-        model.compile("adam", "sparse_categorical_crossentropy")
-    rows = tf.data.Dataset.from_tensor_slices(make_rows(8)).repeat().batch(BATCH)
-    callbacks = [context.checkpoint(folder)]
-    history = model.fit(
-        context.distribute(rows), steps_per_epoch=2, epochs=epochs, verbose=0, callbacks=callbacks
-    )
-    return history.epoch, model.get_weights(), int(model.optimizer.iterations.numpy())
+        model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=2)
+    rows = tf.data.Dataset.from_tensor_slices(make_rows(3 * BATCH)).repeat().batch(BATCH)
+
+    def fit(epochs, folder=None):
+        return model.fit(
+            context.distribute(rows),
+            steps_per_epoch=2,
+            epochs=epochs,
+            validation_data=context.distribute(rows),
+            validation_steps=2,
+            verbose=0,
+            callbacks=[] if folder is None else [context.checkpoint(folder)],
+        )
+
+    history = fit(epochs, folder)
+    steps = int(model.optimizer.iterations.numpy())
+    # What follows is as after an undisturbed run, also where nothing was left to do.
+    assert fit(epochs, folder).epoch == []
+    further = [fit(1, f"{folder}-further-{epochs}"), fit(1)]
+    losses = [h.history["val_loss"][-1] for h in (history, *further)]
+    return history.epoch, model.get_weights(), steps, losses
 
 
 def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
@@ -244,6 +279,7 @@ def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
     whole = local(1, verbose=False).run(checkpointed, str(tmp_path / "other"), 2, 3)
     for found, wanted in zip(second[1], whole[1], strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert second[3] == pytest.approx(whole[3], rel=1e-6)
     with pytest.raises(sparktf.TrainingError, match="is of another model: it has"):
         local(1, verbose=False).run(checkpointed, folder, 3, 3)
     with pytest.raises(sparktf.TrainingError, match="checkpoints cannot be kept at nosuch://a/b"):

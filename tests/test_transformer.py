@@ -102,6 +102,8 @@ def test_names_are_the_same_where_the_session_takes_them_for_one(spark, models):
     df = spark.sql("SELECT array(1.0, 2.0) AS FEATURES, 7 AS Y")
     with pytest.raises(ValueError, match=r"has columns \['y'\] already"):
         scorer("y").transform(df)
+    with pytest.raises(ValueError, match=r"has columns \['i'\] already"):
+        scorer("i").transform(df.selectExpr("*", "1 AS `İ`"))
     with pytest.raises(ValueError, match=r"outputs \['a', 'A'\] have a name twice"):
         scorer("a", "A").transform(df)
     with pytest.raises(ValueError, match="has 2 columns 'features', and which is for"):

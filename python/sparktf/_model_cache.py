@@ -56,18 +56,16 @@ class SignatureCall:
 
 
 def get(
-    folder: Path,
-    fingerprint: str,
+    location: files.ModelLocation,
     tags: Sequence[str],
     signature: str,
     outputs: Sequence[str],
     threads: int,
 ) -> SignatureCall:
-    """The signature of the model in `folder`, which is loaded once per process.
+    """The signature of the model at a location, which is loaded once per process.
 
     Args:
-        folder: Where the model lies on this machine.
-        fingerprint: Of the model's content. Another content of the same folder takes its place.
+        location: Another content of the same folder takes the place of one that was loaded.
         tags: Of the graph.
         signature: One that the model has.
         outputs: Of the signature.
@@ -75,15 +73,20 @@ def get(
 
     Raises:
         RuntimeError: There is no TensorFlow here.
+        ValueError: There is another model by now.
     """
-    key = (str(folder), fingerprint, tuple(tags))
+    folder = location.folder()
+    key = (str(folder), location.fingerprint, tuple(tags))
     loaded = _models.get(key)
     if loaded is None:
-        for other in [k for k in _models if k[0] == str(folder) and k[1] != fingerprint]:
+        for other in [k for k in _models if k[0] == key[0] and k[1] != key[1]]:
             del _models[other]
         while len(_models) >= _MOST_MODELS:
             _models.popitem(last=False)
-        loaded = _models[key] = _load(folder, tags, threads)
+        loaded = _load(folder, tags, threads)
+        # Its graph may be of one model and its weights of another that came meanwhile.
+        location.folder()
+        _models[key] = loaded
     else:
         _models.move_to_end(key)
     return SignatureCall(loaded, signature, outputs)

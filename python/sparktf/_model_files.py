@@ -103,8 +103,9 @@ def fetch(model: str | os.PathLike[str], spark: SparkSession | None) -> LocalMod
 
     Raises:
         FileNotFoundError: There is no such path.
-        ValueError: It is neither a folder nor a .zip with a SavedModel, or it lies on another file
-            system and there is no Spark session to fetch it with.
+        ValueError: It is neither a folder nor a .zip with a SavedModel, it was replaced while it
+            was copied, or it lies on another file system and there is no Spark session to fetch it
+            with.
     """
     source = os.fspath(model)
     path = local_path(source)
@@ -123,9 +124,14 @@ def fetch(model: str | os.PathLike[str], spark: SparkSession | None) -> LocalMod
             f"{source} is fetched by Spark, and there is no active session: create it before"
         )
     files = remote.open_files(spark, source)
-    key = (source, *files.listing())
+    listing = files.listing()
+    key = (source, *listing)
     if not _is_copied(key):
         folder = files.copy_to(temporary_folder())
+        if remote.open_files(spark, source).listing() != listing:
+            raise ValueError(
+                f"{source} was replaced while it was copied, and the copy may be of both: try again"
+            )
         _fetched[key] = _local_model(
             source, _unzipped(folder, source) if folder.is_file() else folder
         )
@@ -231,7 +237,7 @@ def ship(model: LocalModel, spark: SparkSession) -> ModelLocation:
     model.check_unchanged()
     name = f"sparktf-model-{model.fingerprint[:20]}"
     ship_package(spark)
-    ship_files(spark, name, _files(model.folder))
+    ship_files(spark, name, _files(model.folder), model.check_unchanged)
     return ModelLocation(model.source, model.fingerprint, archive=name)
 
 

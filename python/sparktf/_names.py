@@ -22,7 +22,5 @@ def folding(spark: SparkSession) -> Callable[[str], str]:
 def _folded(name: str) -> str:
     """Java's `equalsIgnoreCase` goes letter by letter: "ß" is not "SS"."""
 
-    def one(letter: str, other: str) -> str:
-        return other if len(other) == 1 else letter
-
-    return "".join(one(u, u.lower()) for u in (one(c, c.upper()) for c in name))
+    upper = (u if len(u := letter.upper()) == 1 else letter for letter in name)
+    return "".join(letter.lower()[0] for letter in upper)  # "İ" alone has two, and Java takes one

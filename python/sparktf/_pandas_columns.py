@@ -82,8 +82,9 @@ def _vectors(column: Any, to: Input) -> pa.Array:
     if list(column.columns) != ["type", "size", "indices", "values"]:
         raise to.fail("a struct is no array, Vector or plain value")
     kinds = (pa.int8(), pa.int32(), pa.list_(pa.int32()), pa.list_(pa.float64()))
+    # In plain columns NaN is what was null; in arrays it is a value.
     fields = [
-        pa.Array.from_pandas(column[name], type=kind)
+        pa.array(column[name], kind, from_pandas=not pa.types.is_list(kind))
         for name, kind in zip(column.columns, kinds, strict=True)
     ]
     return pa.StructArray.from_arrays(

@@ -166,6 +166,11 @@ class HadoopPlace:
         with _java_errors(self):
             if not self._fs.rename(self._path, other._path):
                 raise OSError(f"{self} could not be renamed to {other}")
+            # Where a folder is by now, Hadoop puts this one into it.
+            inside = self._jvm.org.apache.hadoop.fs.Path(other._path, f"./{self.name}")
+            if self._fs.exists(inside):
+                self._fs.delete(inside, True)
+                raise FileExistsError(f"{other} was written by another process meanwhile")
 
     def delete(self) -> None:
         with _java_errors(self):

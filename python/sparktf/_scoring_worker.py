@@ -122,8 +122,7 @@ def _score_rows(scoring: Scoring, columns: Sequence[pa.Array], count: int) -> pa
 
 def _model(scoring: Scoring) -> cache.SignatureCall:
     return cache.get(
-        scoring.model.folder(),
-        scoring.model.fingerprint,
+        scoring.model,
         scoring.tags,
         scoring.signature,
         [output.name for output in scoring.outputs],

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,22 @@ def ship_package(spark: SparkSession) -> None:
     _shipped.add((to, "package"))
 
 
-def ship_files(spark: SparkSession, name: str, files: Sequence[tuple[str, Path]]) -> None:
-    """Executors get the files, each under its name, in a folder `name` among Spark's files."""
+def ship_files(
+    spark: SparkSession,
+    name: str,
+    files: Sequence[tuple[str, Path]],
+    check: Callable[[], None],
+) -> None:
+    """Executors get the files, each under its name, in a folder `name` among Spark's files.
+
+    Unless `check` raises, which is called when the files have been read.
+    """
     to = receiver(spark)
     if to is None or (to, name) in _shipped:
         return
     archive = temporary_folder() / f"{name}.zip"
     zip_files(files, archive)
+    check()
     if is_connect(spark):
         spark.addArtifacts(f"{archive}#{name}", archive=True)
     else:

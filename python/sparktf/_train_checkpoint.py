@@ -57,7 +57,7 @@ class Folder:
             self._files.move(under, path)
         old = {_NAME.format(number) for number in self.epochs()[_KEPT:]}
         for name in self._names():
-            if name in old or name.endswith(_UNFINISHED):
+            if name in old or (name.endswith(_UNFINISHED) and _PATTERN.match(name)):
                 self._files.delete_file(f"{self._path}/{name}")
 
     def read(self, epoch: int) -> bytes:
@@ -110,27 +110,30 @@ def callback(uri: str, context: TrainingContext) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self._batches = 0
-            self._last_batch = -1
 
         def on_train_begin(self, logs: Any = None) -> None:
             _build(self.model)
             epochs = folder.epochs()
             latest = epochs[0] if epochs else 0
             _check_seen_by_all(context, uri, latest)
-            self._batches = context._batches_before = 0
+            state = {"epoch": 0, "batches": 0}
             if latest:
                 state = _restore(self.model, folder.read(latest), f"{uri} (epoch {latest})")
-                self._batches = context._batches_before = int(state["batches"])
-                self.model._initial_epoch = int(state["epoch"])
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            self._last_batch = -1
+            self._batches = context._batches_before = int(state["batches"])
+            self.model._initial_epoch = int(state["epoch"])
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self._last_batch = batch
+            # By its number, one version of Keras means the first of an execution, another the last.
+            self._batches += self.model.steps_per_execution
+            # This fit's rows have begun. Others, to validate by, begin with their first.
+            context._batches_before = 0
+
+        def on_train_end(self, logs: Any = None) -> None:
+            # Another fit of this model has its own epochs and rows.
+            context._batches_before = 0
+            self.model._initial_epoch = 0
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self._batches += self._last_batch + 1
             # Read on every worker: a variable may be the workers' together.
             content = _state(self.model, {"epoch": epoch + 1, "batches": self._batches})
             if context.is_chief:

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import DataType
 
 # A column beside the user's, the last: where a row is among all rows, the same in each attempt. A
@@ -44,14 +44,17 @@ def spread(df: DataFrame, workers: int) -> DataFrame:
     # Rows that differ in other columns only are the same to `TrainingContext.dataset`.
     told_apart = [field.name for field in numbered.schema if _may_be_tensor(field.dataType)]
     if told_apart:
-        numbered = numbered.sortWithinPartitions(F.xxhash64(*told_apart))
+        # Each column's own: all at once, Spark hashes (1, null) as (null, 1), and ([1], [2, 3]) as
+        # ([1, 2], [3]).
+        hashes = map(F.xxhash64, told_apart)
+        numbered = numbered.sortWithinPartitions(F.xxhash64(*hashes))
     placed = numbered.select("*", F.monotonically_increasing_id().alias(PLACE))
     # In turn, from another worker on in each partition: there may be many small ones. Not by
-    # repartition(n), which would sort all rows once more.
+    # repartition(n), which would sort all rows once more, nor by repartitionById, new in Spark 4.1.
     place = F.col(PLACE)
     first = F.pmod(F.xxhash64(F.shiftright(place, _PARTITION_BITS)), F.lit(workers))
     turn = first + place.bitwiseAND((1 << _PARTITION_BITS) - 1)
-    numbers = F.array(*map(F.lit, _with_each_partition(workers)))
+    numbers = F.array(*map(F.lit, _with_each_partition(df.sparkSession, workers)))
     return placed.repartition(workers, F.get(numbers, F.pmod(turn, F.lit(workers)).cast("int")))
 
 
@@ -64,28 +67,13 @@ def _may_be_tensor(kind: DataType) -> bool:
     return isinstance(kind, (*plain, types.UserDefinedType))
 
 
-def _with_each_partition(count: int) -> list[int]:
+def _with_each_partition(spark: SparkSession, count: int) -> list[int]:
     """Ints that Spark puts into the partitions 0, 1, … of so many, by its hash."""
-    found: dict[int, int] = {}
-    for number in itertools.count():
-        found.setdefault(_spark_hash(number) % count, number)
-        if len(found) == count:
-            return [found[partition] for partition in range(count)]
-    raise AssertionError("unreachable")
-
-
-def _spark_hash(number: int) -> int:
-    """Spark's `hash` of an int from 0 on: Murmur3's for 32 bits, of the seed 42."""
-
-    def turned(bits: int, by: int) -> int:
-        return (bits << by | bits >> 32 - by) & 0xFFFFFFFF
-
-    mixed = turned(number * 0xCC9E2D51 & 0xFFFFFFFF, 15) * 0x1B873593 & 0xFFFFFFFF
-    found = (turned(42 ^ mixed, 13) * 5 + 0xE6546B64 & 0xFFFFFFFF) ^ 4
-    found = (found ^ found >> 16) * 0x85EBCA6B & 0xFFFFFFFF
-    found = (found ^ found >> 13) * 0xC2B2AE35 & 0xFFFFFFFF
-    found ^= found >> 16
-    return found - (1 << 32) if found >> 31 else found
+    # That none of so many belongs to a partition has a chance of e^-64. The optimizer works it out
+    # for a row that stands in the query, and no job runs.
+    hashes = f"transform(sequence(0, {64 * count}), i -> pmod(hash(i), {count}))"
+    found = spark.sql(f"SELECT {hashes} FROM VALUES (0)").collect()[0][0]
+    return [found.index(partition) for partition in range(count)]
 
 
 class DiskError(OSError):

@@ -185,4 +185,4 @@ def predict_rdd(
             ) from error
         return _rdd_scoring.score(payload, fields, elements)
 
-    return rdd.mapPartitions(predict, preservesPartitioning=True)
+    return rdd.mapPartitions(predict)
