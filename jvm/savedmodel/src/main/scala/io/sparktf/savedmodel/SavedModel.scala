@@ -1,5 +1,7 @@
 package io.sparktf.savedmodel
 
+import java.nio.file.Path
+
 import scala.reflect.ClassTag
 
 import org.apache.hadoop.conf.Configuration
@@ -27,12 +29,13 @@ final class SavedModel private (
 ) extends Serializable {
 
   @transient private lazy val loaded: ModelSession = {
-    val session = ModelCache.get(key)(
-      if (files != null) files.folder else ModelShipping.shippedFolder(key)
-    )
+    val session = ModelCache.get(key)(read(ModelSession.load(_, key.tags, key.path)))
     session.bind(signature)
     session
   }
+
+  private def read[R](from: Path => R): R =
+    if (files != null) files.read(from) else from(ModelShipping.shippedFolder(key))
 
   private[savedmodel] def session: ModelSession = loaded
 
@@ -171,7 +174,7 @@ final class SavedModel private (
    * @throws IllegalArgumentException if there is none of that name, with those that there are
    */
   def withSignature(name: String): SavedModel = {
-    val other = SavedModelFile.signature(files.folder, path, name, key.tags)
+    val other = read(SavedModelFile.signature(_, path, name, key.tags))
     val model = new SavedModel(key, files, other)
     model.session
     model
@@ -234,8 +237,16 @@ object SavedModel {
       signature: String = "serving_default",
       tags: Seq[String] = Seq("serve")
   ): SavedModel = {
-    val files = ModelFiles.fetch(path, hadoopConfiguration)
-    val found = SavedModelFile.signature(files.folder, path, signature, tags)
+    of(path, ModelFiles.fetch(path, hadoopConfiguration), signature, tags)
+  }
+
+  private[savedmodel] def of(
+      path: String,
+      files: ModelFiles,
+      signature: String,
+      tags: Seq[String]
+  ): SavedModel = {
+    val found = files.read(SavedModelFile.signature(_, path, signature, tags))
     val model = new SavedModel(ModelKey(path, files.fingerprint, tags.toList), files, found)
     model.session
     model
