@@ -67,13 +67,14 @@ final class SavedModel private (
    * @param rows the values of the model's one input, or for several a `Map` by name for each row:
    *   numbers, strings, `Array[Byte]`, arrays or `Seq`s of them
    * @tparam R what the output's rows are in the JVM: `Float` for `float32[?]`, `Array[Float]` for
-   *   `float32[?, n]`, `Array[Array[Float]]` and so on; `Map[String, Any]` for several outputs
+   *   `float32[?, n]`, `Array[Array[Float]]` and so on; `Map[String, Any]` for several outputs; `Any`
+   *   takes all of them, and nulls
    * @throws IllegalArgumentException if a row cannot be the input, or the output is no `R`
    */
   def predictAs[R: ClassTag](rows: Array[_]): Array[R] = {
     // All rows are taken, so that nothing is left for a task to close: one may call this for each row.
     val scored = new ScoredValues(rows.iterator, scoring(outputs, 0), resultAs[R], task = null)
-    scored.map(_.asInstanceOf[R]).toArray
+    scored.map(SavedModel.as[R](isPrimitive[R])).toArray
   }
 
   /**
@@ -87,7 +88,9 @@ final class SavedModel private (
     shipToExecutors()
     val asked = scoring(outputs, batchSize)
     val result = resultAs[O]
-    rows => new ScoredValues(rows, asked, result, TaskContext.get()).map(_.asInstanceOf[O])
+    val primitive = isPrimitive[O]
+    rows =>
+      new ScoredValues(rows, asked, result, TaskContext.get()).map(SavedModel.as[O](primitive))
   }
 
   /**
@@ -201,6 +204,8 @@ final class SavedModel private (
 
   private def quoted(name: String): String = s"`${name.replace("`", "``")}`"
 
+  private def isPrimitive[R](implicit tag: ClassTag[R]): Boolean = tag.runtimeClass.isPrimitive
+
   private def resultAs[R](implicit tag: ClassTag[R]): (Batch, Int) => Any = {
     val names = outputs.map(_.name)
     val wanted = tag.wrap.runtimeClass.getComponentType // boxed below, primitive here
@@ -255,6 +260,17 @@ object SavedModel {
   private def hadoopConfiguration: Configuration = {
     val context = SparkInternals.activeContext()
     if (context.isEmpty) new Configuration() else context.get.hadoopConfiguration
+  }
+
+  /** A result as one of a type. Scala takes null for 0 where that is a primitive one. */
+  private def as[R](isPrimitive: Boolean)(result: Any): R = {
+    if (isPrimitive && result == null) {
+      throw new IllegalArgumentException(
+        "a row is null, and so is its result, which no number can be: leave such rows out, or ask for " +
+          "results of the type Any"
+      )
+    }
+    result.asInstanceOf[R]
   }
 
   private def scalaName(of: Class[_]): String =

@@ -143,7 +143,7 @@ final private[savedmodel] class ScoredValues(
         pending = row
         full = true
       }
-      full |= count >= 16384
+      full |= count >= Batch.MostRows
     }
     if (batch != null && batch.size > 0) batch.run()
     var i = 0
