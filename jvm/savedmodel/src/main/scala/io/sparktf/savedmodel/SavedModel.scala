@@ -8,7 +8,7 @@ import org.apache.hadoop.conf.Configuration
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.expressions.UserDefinedFunction
-import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.functions.{col, struct}
 
 /**
  * A TensorFlow SavedModel, with one of its signatures.
@@ -132,7 +132,12 @@ final class SavedModel private (
     shipToExecutors()
     ScoreInBatches.enable(df.sparkSession)
     val arguments = columns.map(name => df.col(quoted(name)))
-    val scored = wanted.function(arguments: _*)
+    val scored =
+      if (arguments.length <= ScoringFunction.MOST) wanted.function(arguments: _*)
+      else
+        wanted.function(struct(
+          signature.inputs.zip(arguments).map { case (spec, c) => c.as(spec.name) }: _*
+        ))
     val added = named.map { case (column, output) =>
       val value = if (asked.length == 1) scored else scored.getField(output)
       column -> value
@@ -148,7 +153,7 @@ final class SavedModel private (
   /**
    * The model as a function of columns, one for each input in the order of their names:
    * `spark.udf.register("tfpredict", model.udf)`. One output is the result itself, several are a
-   * struct.
+   * struct. The inputs may also be given as the fields of one struct, as those of more than 22 must be.
    *
    * In sessions that are there already it is evaluated in batches; for one that is made later, set
    * `spark.sql.extensions` to `io.sparktf.savedmodel.SavedModelExtensions`. Without that, it scores

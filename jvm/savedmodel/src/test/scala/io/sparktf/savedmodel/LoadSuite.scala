@@ -195,6 +195,7 @@ class LoadSuite extends ScoringSuite {
     def refusal(signature: String) = failure(SavedModel.load(path, signature))
     assert(refusal("one_row").contains("its batches have 1 rows, and must have any number"))
     assert(refusal("sum").contains("y: float32[] cannot be a column"))
+    assert(refusal("nothing").contains("signature 'nothing' has no inputs"))
     assert(refusal("complex").contains("no type of Spark holds complex64"))
   }
 
