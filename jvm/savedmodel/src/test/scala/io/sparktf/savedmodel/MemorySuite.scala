@@ -49,6 +49,13 @@ class MemorySuite extends ScoringSuite {
     assert(batches(scored) == 2)
   }
 
+  test("a batchSize beyond all memory is as many rows as a batch may have") {
+    val rows = spark.range(0, 8, 1, 1).selectExpr("array_repeat(float(id), 20000) AS x")
+    val scored = ranks("float32_1").transform(rows, batchSize = Int.MaxValue).selectExpr("y[0]")
+    assert(scored.collect().map(_.getFloat(0)).toSeq == (0 until 8).map(_.toFloat))
+    assert(batches(scored) == 1)
+  }
+
   test("a partition's batch goes with its last row") {
     val rows = spark.range(0, 40, 1, 20).selectExpr("array(float(id), 1f) AS features")
     val inTable = linear.transform(rows).coalesce(1).queryExecution.toRdd
