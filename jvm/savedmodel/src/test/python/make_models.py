@@ -136,6 +136,20 @@ def _save_numbered(path):
     tf.saved_model.save(tf.Module(), path, signatures={"serving_default": numbered})
 
 
+def _save_wide(path):
+    """A signature for each number of inputs: the sum of the first, twice the second and so on."""
+    signatures = {}
+    for n in (11, 22, 23):
+
+        def weighted(*columns):
+            return {"y": tf.add_n([(i + 1) * column for i, column in enumerate(columns)])}
+
+        specs = [tf.TensorSpec([None], tf.float32, name=f"f{i:02d}") for i in range(n)]
+        function = tf.function(weighted, input_signature=specs)
+        signatures[str(n)] = function.get_concrete_function()
+    tf.saved_model.save(tf.Module(), path, signatures=signatures)
+
+
 def _save_several(path):
     """Several inputs and outputs."""
 
@@ -207,6 +221,7 @@ def _save_refused(path):
         "complex": signature(lambda x: {"y": tf.cast(x, tf.complex64)}, x),
         "fails": signature(lambda x: {"y": tf.ensure_shape(x, [None, 2]) + _failing(x)}, x),
         "fewer": signature(lambda x: {"y": x[:1]}, x),
+        "nothing": signature(lambda: {"y": tf.constant([1.0])}),
     }
     tf.saved_model.save(tf.Module(), path, signatures=signatures)
 
@@ -236,6 +251,7 @@ def main():
     _save_ranks(folder / "ranks")
     _save_lengths(folder / "lengths")
     _save_numbered(folder / "numbered")
+    _save_wide(folder / "wide")
     _save_several(folder / "several")
     _save_shapes(folder / "shapes")
     _save_images(folder / "images")

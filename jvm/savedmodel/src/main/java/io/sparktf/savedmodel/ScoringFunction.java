@@ -3,7 +3,19 @@ package io.sparktf.savedmodel;
 import java.io.Serializable;
 import scala.Function1;
 import scala.Function10;
+import scala.Function11;
+import scala.Function12;
+import scala.Function13;
+import scala.Function14;
+import scala.Function15;
+import scala.Function16;
+import scala.Function17;
+import scala.Function18;
+import scala.Function19;
 import scala.Function2;
+import scala.Function20;
+import scala.Function21;
+import scala.Function22;
 import scala.Function3;
 import scala.Function4;
 import scala.Function5;
@@ -32,8 +44,23 @@ final class ScoringFunction
         Function8,
         Function9,
         Function10,
+        Function11,
+        Function12,
+        Function13,
+        Function14,
+        Function15,
+        Function16,
+        Function17,
+        Function18,
+        Function19,
+        Function20,
+        Function21,
+        Function22,
         Serializable {
   private static final long serialVersionUID = 1L;
+
+  /** As many arguments as Spark's functions take. */
+  static final int MOST = 22;
 
   private final Scoring scoring;
 
@@ -109,6 +136,264 @@ final class ScoringFunction
       Object i,
       Object j) {
     return one(a, b, c, d, e, f, g, h, i, j);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k) {
+    return one(a, b, c, d, e, f, g, h, i, j, k);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p,
+      Object q) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p,
+      Object q,
+      Object r) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p,
+      Object q,
+      Object r,
+      Object s) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p,
+      Object q,
+      Object r,
+      Object s,
+      Object t) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p,
+      Object q,
+      Object r,
+      Object s,
+      Object t,
+      Object u) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u);
+  }
+
+  @Override
+  public Object apply(
+      Object a,
+      Object b,
+      Object c,
+      Object d,
+      Object e,
+      Object f,
+      Object g,
+      Object h,
+      Object i,
+      Object j,
+      Object k,
+      Object l,
+      Object m,
+      Object n,
+      Object o,
+      Object p,
+      Object q,
+      Object r,
+      Object s,
+      Object t,
+      Object u,
+      Object v) {
+    return one(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v);
   }
 
   @Override

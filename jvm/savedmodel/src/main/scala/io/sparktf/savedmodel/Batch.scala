@@ -94,13 +94,16 @@ final private[savedmodel] class Batch(
 
   private def begin(): Unit = {
     user = Thread.currentThread
-    limit = if (maxRows > 0) maxRows else Batch.defaultRows(inputs.map(_.bytesOfRow).sum)
+    limit = if (maxRows > 0) math.min(maxRows, Batch.MostRows)
+    else Batch.defaultRows(inputs.map(_.bytesOfRow).sum)
     inputs.foreach(_.begin(limit))
   }
 
   private def requireOpen(): Unit = if (ended) {
     freed.clean()
-    throw new IllegalStateException("the task that scores these rows has ended")
+    throw new IllegalStateException(
+      "the task that scores these rows has ended, or has failed at a row before"
+    )
   }
 
   /** Runs the model on the rows, whose results [[catalyst]] and [[jvm]] then give; empties it. */
@@ -204,6 +207,9 @@ private[savedmodel] object Batch {
       open.decrementAndGet()
     }
   }
+
+  /** No batch has more: rows, also those with nulls, must not be held without end. */
+  val MostRows: Int = 1 << 16
 
   /** A batch's size in bytes: it and what a small model makes of it stay in a core's cache. */
   private val Bytes = 256L << 10

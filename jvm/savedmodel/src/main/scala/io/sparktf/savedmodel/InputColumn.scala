@@ -226,7 +226,7 @@ final private[savedmodel] class InputColumn(spec: TensorSpec, name: String, data
     val dims = rows.toLong +: shape
     val size = if (writer == null) StringTensor.ElementSize else writer.bytes.toLong
     val made = TF_AllocateTensor(dtype.code, dims, dims.length, dims.product * size)
-    if (made == null || made.isNull) {
+    if (made == null || made.isNull || TF_TensorData(made) == null) {
       throw new OutOfMemoryError(s"no memory for a tensor of ${dims.product * size} bytes")
     }
     made

@@ -1,7 +1,6 @@
 package io.sparktf.savedmodel
 
 import java.lang.ref.WeakReference
-import java.nio.file.Path
 import java.util.concurrent.ConcurrentHashMap
 import java.util.concurrent.atomic.AtomicLong
 
@@ -47,12 +46,12 @@ private[savedmodel] object ModelCache {
   /** How many models have been loaded in this JVM. */
   val loads = new AtomicLong()
 
-  /** @param folder where its files are on this machine; asked for only if it has to be loaded */
-  def get(key: ModelKey)(folder: => Path): ModelSession = {
+  /** @param load asked for only if there is none */
+  def get(key: ModelKey)(load: => ModelSession): ModelSession = {
     val slot = slots.computeIfAbsent((key.fingerprint, key.tags), _ => new Slot)
     val session = slot.get {
       loads.incrementAndGet()
-      ModelSession.load(folder, key.tags, key.path)
+      load
     }
     kept.removeIf(k => k.path == key.path && k.fingerprint != key.fingerprint)
     kept.use(key, session)

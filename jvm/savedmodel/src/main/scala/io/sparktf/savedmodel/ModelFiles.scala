@@ -4,7 +4,7 @@ import java.io.{FileNotFoundException, IOException, InputStream}
 import java.lang.ref.WeakReference
 import java.math.BigInteger
 import java.net.{URI, URISyntaxException}
-import java.nio.file.{Files, NoSuchFileException, Path, Paths}
+import java.nio.file.{Files, FileVisitOption, NoSuchFileException, Path, Paths}
 import java.nio.file.attribute.BasicFileAttributes
 import java.security.MessageDigest
 import java.util.concurrent.ConcurrentHashMap
@@ -20,8 +20,26 @@ import org.apache.hadoop.fs.{FileSystem, Path => HadoopPath}
  *
  * @param folder holds `saved_model.pb`
  * @param fingerprint of the names and contents of all its files
+ * @param isSame whether they are still the files that the fingerprint is of
  */
-final private[savedmodel] class ModelFiles private (val folder: Path, val fingerprint: String)
+final private[savedmodel] class ModelFiles private (
+    path: String,
+    val folder: Path,
+    val fingerprint: String,
+    isSame: () => Boolean
+) {
+
+  /**
+   * What is read of the folder.
+   *
+   * @throws IOException if the files are others than those of the fingerprint
+   */
+  def read[R](from: Path => R): R = {
+    val found = from(folder)
+    if (!isSame()) throw new IOException(s"$path was changed while it was read: load it again")
+    found
+  }
+}
 
 /**
  * Brings models to this machine: a folder of it is used where it is, one that Hadoop's file systems
@@ -69,10 +87,11 @@ private[savedmodel] object ModelFiles {
         copy.get
       }
       if (!Files.isRegularFile(folder.resolve("saved_model.pb"))) noModel(path, folder)
-      val files = new ModelFiles(folder, fingerprint(folder))
-      if (source.stamp() != stamp) {
-        throw new IOException(s"$path was changed while it was read: load it again")
-      }
+      def isSame = source.stamp() == stamp
+      val ofCopy = copy.isDefined // which nobody changes
+      val found = fingerprint(folder)
+      val files = new ModelFiles(path, folder, found, () => ofCopy || isSame)
+      if (!isSame) throw new IOException(s"$path was changed while it was read: load it again")
       copy.foreach(TemporaryFolders.removeWith(files, _))
       files
     } catch {
@@ -97,8 +116,9 @@ private[savedmodel] object ModelFiles {
     String.format("%064x", new BigInteger(1, digest.digest())).take(32)
   }
 
+  /** Also where the folder, or one in it, is a symbolic link. */
   def filesBelow(folder: Path): Seq[Path] =
-    paths(Files.walk(folder)).filter(Files.isRegularFile(_))
+    paths(Files.walk(folder, FileVisitOption.FOLLOW_LINKS)).filter(Files.isRegularFile(_))
 
   private def paths(stream: Stream[Path]): Seq[Path] =
     try stream.toArray.toSeq.map(_.asInstanceOf[Path]).sortBy(_.toString)
@@ -143,7 +163,7 @@ private[savedmodel] object ModelFiles {
           "hdfs://host/models/linear or s3a://bucket/linear"
       )
     }
-    new Local(path, file.toAbsolutePath)
+    new Local(path, file.toRealPath()) // a link may lead to another model later
   }
 
   final private class Local(path: String, file: Path) extends Source {

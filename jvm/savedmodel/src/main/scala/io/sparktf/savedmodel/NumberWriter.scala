@@ -49,6 +49,9 @@ private[savedmodel] object NumberWriter {
 
   sealed private trait ReadDouble {
     def apply(from: SpecializedGetters, i: Int): Double
+
+    /** Rounded once, as TensorFlow casts. */
+    def float(from: SpecializedGetters, i: Int): Float = apply(from, i).toFloat
   }
 
   sealed private trait ReadLong {
@@ -69,6 +72,7 @@ private[savedmodel] object NumberWriter {
     case other => integer(other).map(read =>
         new ReadDouble {
           override def apply(from: SpecializedGetters, i: Int): Double = read(from, i).toDouble
+          override def float(from: SpecializedGetters, i: Int): Float = read(from, i).toFloat
         }
       )
   }
@@ -93,29 +97,29 @@ private[savedmodel] object NumberWriter {
     extends NumberWriter(dtype.bytes, same) {
     private val code = dtype.code
 
-    override def put(from: SpecializedGetters, i: Int, address: Long): Unit = {
-      val value = read(from, i)
+    override def put(from: SpecializedGetters, i: Int, address: Long): Unit =
       code match {
-        case DType.Float64 => Platform.putDouble(null, address, value)
+        case DType.Float64 => Platform.putDouble(null, address, read(from, i))
         case DType.Float32 =>
-          val float = value.toFloat
-          requireHeld(value, float)
+          val float = read.float(from, i)
+          if (float.isInfinite) requireInfinite(from, i)
           Platform.putFloat(null, address, float)
         case DType.Float16 =>
-          val half = Half.fromFloat(value.toFloat)
-          requireHeld(value, Half.toFloat(half))
+          val half = Half.fromFloat(read.float(from, i))
+          if (Half.toFloat(half).isInfinite) requireInfinite(from, i)
           Platform.putShort(null, address, half)
         case _ =>
-          val half = Half.brainFromFloat(value.toFloat)
-          requireHeld(value, Half.brainToFloat(half))
+          val half = Half.brainFromFloat(read.float(from, i))
+          if (Half.brainToFloat(half).isInfinite) requireInfinite(from, i)
           Platform.putShort(null, address, half)
       }
-    }
 
-    private def requireHeld(value: Double, held: Float): Unit =
-      if (held.isInfinite && !value.isInfinite) {
+    private def requireInfinite(from: SpecializedGetters, i: Int): Unit = {
+      val value = read(from, i)
+      if (!value.isInfinite) {
         throw new ArithmeticException(s"$value is beyond what ${dtype.name} can hold")
       }
+    }
   }
 
   final private class Whole(read: ReadLong, dtype: DType, same: Boolean)

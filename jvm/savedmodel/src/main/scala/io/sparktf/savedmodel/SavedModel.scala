@@ -1,12 +1,14 @@
 package io.sparktf.savedmodel
 
+import java.nio.file.Path
+
 import scala.reflect.ClassTag
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.expressions.UserDefinedFunction
-import org.apache.spark.sql.functions.col
+import org.apache.spark.sql.functions.{col, struct}
 
 /**
  * A TensorFlow SavedModel, with one of its signatures.
@@ -27,12 +29,13 @@ final class SavedModel private (
 ) extends Serializable {
 
   @transient private lazy val loaded: ModelSession = {
-    val session = ModelCache.get(key)(
-      if (files != null) files.folder else ModelShipping.shippedFolder(key)
-    )
+    val session = ModelCache.get(key)(read(ModelSession.load(_, key.tags, key.path)))
     session.bind(signature)
     session
   }
+
+  private def read[R](from: Path => R): R =
+    if (files != null) files.read(from) else from(ModelShipping.shippedFolder(key))
 
   private[savedmodel] def session: ModelSession = loaded
 
@@ -64,13 +67,14 @@ final class SavedModel private (
    * @param rows the values of the model's one input, or for several a `Map` by name for each row:
    *   numbers, strings, `Array[Byte]`, arrays or `Seq`s of them
    * @tparam R what the output's rows are in the JVM: `Float` for `float32[?]`, `Array[Float]` for
-   *   `float32[?, n]`, `Array[Array[Float]]` and so on; `Map[String, Any]` for several outputs
+   *   `float32[?, n]`, `Array[Array[Float]]` and so on; `Map[String, Any]` for several outputs; `Any`
+   *   takes all of them, and nulls
    * @throws IllegalArgumentException if a row cannot be the input, or the output is no `R`
    */
   def predictAs[R: ClassTag](rows: Array[_]): Array[R] = {
     // All rows are taken, so that nothing is left for a task to close: one may call this for each row.
     val scored = new ScoredValues(rows.iterator, scoring(outputs, 0), resultAs[R], task = null)
-    scored.map(_.asInstanceOf[R]).toArray
+    scored.map(SavedModel.as[R](isPrimitive[R])).toArray
   }
 
   /**
@@ -84,7 +88,9 @@ final class SavedModel private (
     shipToExecutors()
     val asked = scoring(outputs, batchSize)
     val result = resultAs[O]
-    rows => new ScoredValues(rows, asked, result, TaskContext.get()).map(_.asInstanceOf[O])
+    val primitive = isPrimitive[O]
+    rows =>
+      new ScoredValues(rows, asked, result, TaskContext.get()).map(SavedModel.as[O](primitive))
   }
 
   /**
@@ -126,7 +132,12 @@ final class SavedModel private (
     shipToExecutors()
     ScoreInBatches.enable(df.sparkSession)
     val arguments = columns.map(name => df.col(quoted(name)))
-    val scored = wanted.function(arguments: _*)
+    val scored =
+      if (arguments.length <= ScoringFunction.MOST) wanted.function(arguments: _*)
+      else
+        wanted.function(struct(
+          signature.inputs.zip(arguments).map { case (spec, c) => c.as(spec.name) }: _*
+        ))
     val added = named.map { case (column, output) =>
       val value = if (asked.length == 1) scored else scored.getField(output)
       column -> value
@@ -142,7 +153,7 @@ final class SavedModel private (
   /**
    * The model as a function of columns, one for each input in the order of their names:
    * `spark.udf.register("tfpredict", model.udf)`. One output is the result itself, several are a
-   * struct.
+   * struct. The inputs may also be given as the fields of one struct, as those of more than 22 must be.
    *
    * In sessions that are there already it is evaluated in batches; for one that is made later, set
    * `spark.sql.extensions` to `io.sparktf.savedmodel.SavedModelExtensions`. Without that, it scores
@@ -171,7 +182,7 @@ final class SavedModel private (
    * @throws IllegalArgumentException if there is none of that name, with those that there are
    */
   def withSignature(name: String): SavedModel = {
-    val other = SavedModelFile.signature(files.folder, path, name, key.tags)
+    val other = read(SavedModelFile.signature(_, path, name, key.tags))
     val model = new SavedModel(key, files, other)
     model.session
     model
@@ -197,6 +208,8 @@ final class SavedModel private (
     if (files != null) SparkInternals.activeContext().foreach(ModelShipping.ship(_, key, files))
 
   private def quoted(name: String): String = s"`${name.replace("`", "``")}`"
+
+  private def isPrimitive[R](implicit tag: ClassTag[R]): Boolean = tag.runtimeClass.isPrimitive
 
   private def resultAs[R](implicit tag: ClassTag[R]): (Batch, Int) => Any = {
     val names = outputs.map(_.name)
@@ -234,8 +247,16 @@ object SavedModel {
       signature: String = "serving_default",
       tags: Seq[String] = Seq("serve")
   ): SavedModel = {
-    val files = ModelFiles.fetch(path, hadoopConfiguration)
-    val found = SavedModelFile.signature(files.folder, path, signature, tags)
+    of(path, ModelFiles.fetch(path, hadoopConfiguration), signature, tags)
+  }
+
+  private[savedmodel] def of(
+      path: String,
+      files: ModelFiles,
+      signature: String,
+      tags: Seq[String]
+  ): SavedModel = {
+    val found = files.read(SavedModelFile.signature(_, path, signature, tags))
     val model = new SavedModel(ModelKey(path, files.fingerprint, tags.toList), files, found)
     model.session
     model
@@ -244,6 +265,17 @@ object SavedModel {
   private def hadoopConfiguration: Configuration = {
     val context = SparkInternals.activeContext()
     if (context.isEmpty) new Configuration() else context.get.hadoopConfiguration
+  }
+
+  /** A result as one of a type. Scala takes null for 0 where that is a primitive one. */
+  private def as[R](isPrimitive: Boolean)(result: Any): R = {
+    if (isPrimitive && result == null) {
+      throw new IllegalArgumentException(
+        "a row is null, and so is its result, which no number can be: leave such rows out, or ask for " +
+          "results of the type Any"
+      )
+    }
+    result.asInstanceOf[R]
   }
 
   private def scalaName(of: Class[_]): String =

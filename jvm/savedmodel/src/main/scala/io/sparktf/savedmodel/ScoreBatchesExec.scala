@@ -1,5 +1,7 @@
 package io.sparktf.savedmodel
 
+import scala.collection.mutable
+
 import org.apache.spark.TaskContext
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.catalyst.InternalRow
@@ -89,6 +91,7 @@ private[savedmodel] class ScoredRows(
 
   // The rows of the batch, one after the other, and for each its place in the model's batch.
   private val waiting = new KeptRows(kept, read)
+  private val files = new InputFiles
   private var places = new Array[Int](1024)
   private var count = 0
   private var next_ = 0
@@ -100,22 +103,30 @@ private[savedmodel] class ScoredRows(
   /** Called after each batch. */
   protected def ran(rows: Int, nanoseconds: Long): Unit = ()
 
-  override def hasNext: Boolean = next_ < count || fill() || {
-    open.close() // not at the end of the task, which may have many partitions
-    false
+  override def hasNext: Boolean = next_ < count || {
+    var more = false
+    try more = fill()
+    finally if (!more) {
+        // Rows that wait for a batch that has failed have no scores.
+        count = 0
+        open.close() // not at the end of the task, which may have many partitions
+      }
+    more
   }
 
   override def next(): InternalRow = {
     if (!hasNext) throw new NoSuchElementException
-    val row = results.row(waiting.next(), places(next_))
-    next_ += 1
-    row
+    val place = places(next_)
+    files.take(next_)
+    next_ += 1 // with the row that waits, also where its result is an error
+    results.row(waiting.next(), place)
   }
 
   private def fill(): Boolean = {
     count = 0
     next_ = 0
     waiting.clear()
+    files.clear()
     if (pending == null && !rows.hasNext) return false
     var full = false
     while (!full && (pending != null || rows.hasNext)) {
@@ -135,8 +146,9 @@ private[savedmodel] class ScoredRows(
           full = true
         }
       }
-      full |= count >= ScoredRows.MaxRows || waiting.size >= ScoredRows.MaxBytes
+      full |= count >= Batch.MostRows || waiting.size >= ScoredRows.MaxBytes
     }
+    files.leave()
     val began = System.nanoTime()
     if (count > 0 && batch.size > 0) {
       batch.run()
@@ -158,6 +170,7 @@ private[savedmodel] class ScoredRows(
   private def remember(row: InternalRow, place: Int): Unit = {
     if (count == places.length) places = java.util.Arrays.copyOf(places, count * 2)
     waiting.add(row)
+    files.add(count)
     places(count) = place
     count += 1
   }
@@ -170,11 +183,44 @@ private[savedmodel] class ScoredRows(
 
 private object ScoredRows {
 
-  /** Null rows fill no batch of the model, and must not be held without end. */
-  val MaxRows: Int = 1 << 16
-
-  /** Nor must wide columns beside narrow inputs. */
+  /** Wide columns beside narrow inputs must not be held without end. */
   val MaxBytes: Int = 64 << 20
+}
+
+/**
+ * The files that rows are of, for `input_file_name()` above: it asks what is read at the time, and rows
+ * that wait are read before they are taken.
+ */
+final private class InputFiles {
+  private val files = mutable.ArrayBuffer.empty[InputFile]
+  private val firstRows = mutable.ArrayBuffer.empty[Int]
+  private var next = 0
+  private var read = new InputFile
+
+  /** To be called before rows are read. */
+  def clear(): Unit = {
+    read.makeCurrent()
+    files.clear()
+    firstRows.clear()
+    next = 0
+  }
+
+  /** To be called when a row has been read. */
+  def add(row: Int): Unit =
+    if (files.isEmpty || !files.last.isCurrent) {
+      files += new InputFile
+      firstRows += row
+    }
+
+  /** To be called when no more rows are read. */
+  def leave(): Unit = read = new InputFile
+
+  /** To be called before a row is taken, for one after the other. */
+  def take(row: Int): Unit =
+    if (next < files.length && firstRows(next) == row) {
+      files(next).makeCurrent()
+      next += 1
+    }
 }
 
 /** Some columns of rows, which wait in one array of bytes until they are taken, first come first. */

@@ -4,6 +4,8 @@ import scala.collection.mutable
 
 import org.apache.spark.sql.{SparkSession, SparkSessionExtensions, Strategy}
 import org.apache.spark.sql.catalyst.expressions._
+import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
+import org.apache.spark.sql.catalyst.plans.InnerLike
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.SparkPlan
@@ -24,8 +26,12 @@ final class SavedModelExtensions extends (SparkSessionExtensions => Unit) {
  * batches below; what is left is a reference to the result. (Spark does so with functions in Python,
  * by its rule ExtractPythonUDFs.)
  *
- * Calls with the same arguments are evaluated once. Conditions of a filter that call no model come
- * first.
+ * Calls with the same arguments are evaluated once. A filter's first conditions are those that call no
+ * model. Calls of what an aggregate gives come behind it, and those of an inner join's both sides behind
+ * the join.
+ *
+ * Calls that no operator could have below it stay where they are, and score row by row: those of a
+ * lambda's element, and those of both sides in the condition of another join.
  */
 private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
 
@@ -49,12 +55,22 @@ private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
   }
 
   private def rewrite(plan: LogicalPlan): LogicalPlan = plan match {
-    case _: ScoreBatches => plan
+    // What a command has are conditions for its table.
+    case _: ScoreBatches | _: Command => plan
+    case aggregate: Aggregate
+        if aggregate.aggregateExpressions.exists(callsResults(_, aggregate)) =>
+      rewrite(behind(aggregate))
+    case join: Join if join.joinType.isInstanceOf[InnerLike] && ofBothSides(join).nonEmpty =>
+      val (scored, plain) =
+        (ofBothSides(join), conjuncts(join.condition.get).diff(ofBothSides(join)))
+      val below = rewrite(join.copy(condition = plain.reduceOption(And(_, _))))
+      rewrite(Filter(scored.reduce(And(_, _)), below))
     case filter @ Filter(condition, child) if calls(filter).nonEmpty =>
-      val (scored, plain) = conjuncts(condition).partition(c => isCall(c) || c.exists(isCall))
-      val (early, late) = plain.partition(_.deterministic)
+      // What comes behind a condition that is not deterministic, such as one that counts, stays there.
+      val (free, late) = conjuncts(condition).span(_.deterministic)
+      val (scored, early) = free.partition(_.exists(isCall))
       val below = if (early.isEmpty) child else Filter(early.reduce(And(_, _)), child)
-      extract(Filter((late ++ scored).reduce(And(_, _)), below))
+      extract(Filter((scored ++ late).reduce(And(_, _)), below))
     case _ if calls(plan).nonEmpty => extract(plan)
     case _ => plan
   }
@@ -68,7 +84,47 @@ private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
   private def calls(plan: LogicalPlan): Seq[ScalaUDF] =
     plan.expressions.flatMap(_.collect {
       case call: ScalaUDF if isApart(call) && !call.children.exists(_.exists(isApart)) => call
-    })
+    }).filter(call => sideOf(call, plan) >= 0 && !call.exists(_.isInstanceOf[AggregateExpression]))
+
+  /** The child that has all columns that are used, -1 if none has. */
+  private def sideOf(expression: Expression, plan: LogicalPlan): Int =
+    plan.children.indexWhere(child => expression.references.subsetOf(child.outputSet))
+
+  /** Those of a join's conditions that call models for columns of both sides. */
+  private def ofBothSides(join: Join): Seq[Expression] =
+    join.condition.toSeq.flatMap(conjuncts)
+      .filter(_.exists(call => isApart(call) && sideOf(call, join) < 0))
+
+  /** Whether it calls a model for results of the aggregate or keys of its groups. */
+  private def callsResults(expression: Expression, aggregate: Aggregate): Boolean =
+    !isResult(expression, aggregate) &&
+      (isApart(expression) || expression.children.exists(callsResults(_, aggregate)))
+
+  private def isResult(expression: Expression, aggregate: Aggregate): Boolean =
+    expression.isInstanceOf[AggregateExpression] ||
+      aggregate.groupingExpressions.exists(_.semanticEquals(expression))
+
+  /** The aggregate, and behind it the columns that call models for what it gives. */
+  private def behind(aggregate: Aggregate): LogicalPlan = {
+    val results = mutable.ArrayBuffer.empty[NamedExpression]
+    def result(expression: Expression): Attribute = {
+      results +=
+        (expression match {
+          case column: NamedExpression => column
+          case other => Alias(other, "result")()
+        })
+      results.last.toAttribute
+    }
+    val columns = aggregate.aggregateExpressions.map {
+      case column if callsResults(column, aggregate) =>
+        column.transformDown { case part if isResult(part, aggregate) => result(part) }
+          .asInstanceOf[NamedExpression]
+      case column => result(column)
+    }
+    // By its fields, of which Spark 4 has one more: grouping expressions, results, child.
+    val fields = aggregate.productIterator.toArray.updated(1, results.toSeq)
+    Project(columns, aggregate.makeCopy(fields.map(_.asInstanceOf[AnyRef])))
+  }
 
   /**
    * Whether it is a call for the rows of a plan. One that takes the element of a lambda around it stays
@@ -90,19 +146,22 @@ private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
   }
 
   private def extract(plan: LogicalPlan): LogicalPlan = {
-    val results = mutable.LinkedHashMap.empty[Expression, Attribute]
+    val results = mutable.ArrayBuffer.empty[(ScalaUDF, Attribute)]
+    // Not of arguments that are not deterministic: they are other ones for each call.
+    def resultOf(call: ScalaUDF): Option[Attribute] = results.collectFirst {
+      case (same, result) if (same eq call) || same.semanticEquals(call) => result
+    }
     var children = plan.children
     calls(plan).foreach { call =>
-      if (!results.contains(call.canonicalized)) {
-        val child = children.indexWhere(c => call.references.subsetOf(c.outputSet))
-        if (child < 0) throw notOfOneSide(call)
+      if (resultOf(call).isEmpty) {
+        val child = sideOf(call, plan)
         val (below, result) = evaluated(call, children(child), plan)
         children = children.updated(child, below)
-        results.put(call.canonicalized, result)
+        results += call -> result
       }
     }
     val replaced = plan.withNewChildren(children.toIndexedSeq).transformExpressionsDown {
-      case call: ScalaUDF if results.contains(call.canonicalized) => results(call.canonicalized)
+      case call: ScalaUDF if isCall(call) => resultOf(call).getOrElse(call)
     }
     val done = rewrite(replaced) // calls of calls
     if (done.outputSet == plan.outputSet) done else Project(plan.output, done)
@@ -119,7 +178,7 @@ private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
       (scored, find(scored, call).get)
     case _ =>
       val scoring = call.function.asInstanceOf[ScoringFunction].scoring
-      val arguments = call.children.toList
+      val arguments = scoring.arguments(call.children).toList
       scoring.check(arguments.map(argument => argument.sql -> argument.dataType))
       val result = AttributeReference(scoring.model.signature.name, call.dataType)()
       val needed = neededOf(child, parent, call)
@@ -157,19 +216,14 @@ private[savedmodel] object ScoreInBatches extends Rule[LogicalPlan] {
   private def find(plan: LogicalPlan, call: ScalaUDF): Option[Attribute] = plan match {
     case Filter(_, child) => find(child, call)
     case scored: ScoreBatches =>
-      val function = call.function.asInstanceOf[ScoringFunction]
-      val same = scored.scoring == function.scoring &&
-        scored.arguments.length == call.children.length
-      if (same && scored.arguments.zip(call.children).forall { case (a, b) => a.semanticEquals(b) })
+      val scoring = call.function.asInstanceOf[ScoringFunction].scoring
+      val arguments = scoring.arguments(call.children)
+      val same = scored.scoring == scoring && scored.arguments.length == arguments.length
+      if (same && scored.arguments.zip(arguments).forall { case (a, b) => a.semanticEquals(b) })
         Some(scored.result)
       else find(scored.child, call)
     case _ => None
   }
-
-  private def notOfOneSide(call: ScalaUDF) = new IllegalArgumentException(
-    s"${call.sql} takes columns of both sides of a join inside its condition: score the joined " +
-      "table, or filter it"
-  )
 }
 
 /**

@@ -4,7 +4,9 @@ import java.util
 
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.Row
-import org.apache.spark.sql.catalyst.expressions.GenericInternalRow
+import org.apache.spark.sql.catalyst.expressions.{
+  CreateNamedStruct, Expression, GenericInternalRow, GetStructField
+}
 import org.apache.spark.sql.expressions.UserDefinedFunction
 import org.apache.spark.sql.types.{DataType, StructField, StructType}
 
@@ -45,6 +47,26 @@ final private[savedmodel] case class Scoring(
     }
   }
 
+  /** A call's arguments for the inputs, which may be the fields of one struct. */
+  def arguments(those: Seq[Expression]): Seq[Expression] = those match {
+    case Seq(struct) if inputs.length > 1 && struct.dataType.isInstanceOf[StructType] =>
+      val fields = struct.dataType.asInstanceOf[StructType]
+      inputs.map { spec =>
+        val i = fields.fieldNames.indexOf(spec.name)
+        if (i < 0) {
+          throw new IllegalArgumentException(
+            s"the struct for the model ${model.path} has no field for its input $spec; it has: " +
+              fields.fieldNames.mkString(", ")
+          )
+        }
+        struct match {
+          case made: CreateNamedStruct => made.valExprs(i)
+          case other => GetStructField(other, i, Some(spec.name))
+        }
+      }
+    case each => each
+  }
+
   private def requireAll(columns: Int): Unit =
     if (columns != inputs.length) {
       throw new IllegalArgumentException(
@@ -62,8 +84,13 @@ final private[savedmodel] case class Scoring(
     else new GenericInternalRow(Array.tabulate[Any](outputs.length)(batch.catalyst(_, row)))
 
   /** Scores one row of values as Spark's converters give them; null if one of them is null. */
-  def one(values: Array[AnyRef]): Any = {
-    requireAll(values.length)
+  def one(those: Array[AnyRef]): Any = {
+    val values: Array[Any] = those match {
+      case Array(row @ (null | _: Row)) if inputs.length > 1 => JvmValues.ofInputs(row, inputs)
+      case _ =>
+        requireAll(those.length)
+        those.toArray[Any]
+    }
     if (values.contains(null)) null
     else {
       val columns = inputs.zip(values).map { case (spec, v) => (spec.name, JvmValues.typeOf(v)) }
@@ -143,7 +170,7 @@ final private[savedmodel] class ScoredValues(
         pending = row
         full = true
       }
-      full |= count >= 16384
+      full |= count >= Batch.MostRows
     }
     if (batch != null && batch.size > 0) batch.run()
     var i = 0

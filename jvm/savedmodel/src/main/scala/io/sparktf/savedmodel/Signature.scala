@@ -78,6 +78,11 @@ final class Signature private[savedmodel] (
 
   /** @throws IllegalArgumentException if a tensor cannot be a column, saying which and why */
   private[savedmodel] def requireColumns(): Unit = {
+    if (inputs.isEmpty) {
+      throw new IllegalArgumentException(
+        s"signature '$name' has no inputs, of which there could be rows to score"
+      )
+    }
     inputs.foreach(spec => requireColumn("input", spec))
     outputs.foreach { spec =>
       requireColumn("output", spec)

@@ -34,6 +34,46 @@ class LoadSuite extends ScoringSuite {
     assertClose(old.predict(rows).flatten, Models.floats("linear"))
   }
 
+  test("a path may be a symbolic link, and lead to another model later") {
+    val folder = temporaryFolder()
+    Models.copy("linear", folder.resolve("1"))
+    Models.copy("linear_other", folder.resolve("2"))
+    def link(name: String, to: String): String = {
+      val path = folder.resolve(name)
+      Files.deleteIfExists(path)
+      Files.createSymbolicLink(path, folder.resolve(to)).toString
+    }
+    val (one, other) = (SavedModel.load(link("a", "1")), SavedModel.load(link("b", "2")))
+    assert(one.fingerprint == linear.fingerprint && other.fingerprint != one.fingerprint)
+    assertClose(one.predict(rows).flatten, Models.floats("linear"))
+    assertClose(other.predict(rows).flatten, Models.floats("linear_other"))
+    val later = SavedModel.load(link("a", "2"))
+    assertClose(later.predict(rows).flatten, Models.floats("linear_other"))
+    assertClose(one.withSignature("serve").predict(rows).flatten, Models.floats("linear"))
+    // Links in the folder, as to the parts of a mounted volume.
+    Files.move(folder.resolve("1/variables"), folder.resolve("variables"))
+    Files.createSymbolicLink(folder.resolve("1/variables"), folder.resolve("variables"))
+    val parts = SavedModel.load(folder.resolve("1").toString)
+    assert(parts.fingerprint == linear.fingerprint)
+  }
+
+  test("a model that is replaced while it is loaded is an error, and so are its other signatures") {
+    val folder = temporaryFolder().resolve("model")
+    val path = folder.toString
+    Models.copy("linear", folder)
+    val old = SavedModel.load(path)
+    Models.copy("module", folder)
+    val files = ModelFiles.fetch(path, new org.apache.hadoop.conf.Configuration())
+    Models.copy("linear_other", folder)
+    val loads = ModelCache.loads.get
+    val changed = "was changed while it was read: load it again"
+    assert(failure(SavedModel.of(path, files, "serving_default", Seq("serve"))).contains(changed))
+    assert(failure(old.withSignature("serve")).contains(changed))
+    assert(ModelCache.loads.get == loads)
+    assertClose(old.predict(rows).flatten, Models.floats("linear"))
+    assertClose(SavedModel.load(path).predict(rows).flatten, Models.floats("linear_other"))
+  }
+
   for (within <- Seq("", "linear/"))
     test(s"a zip with the model in '$within'") {
       val zip = temporaryFolder().resolve("model.zip")
@@ -155,6 +195,7 @@ class LoadSuite extends ScoringSuite {
     def refusal(signature: String) = failure(SavedModel.load(path, signature))
     assert(refusal("one_row").contains("its batches have 1 rows, and must have any number"))
     assert(refusal("sum").contains("y: float32[] cannot be a column"))
+    assert(refusal("nothing").contains("signature 'nothing' has no inputs"))
     assert(refusal("complex").contains("no type of Spark holds complex64"))
   }
 

@@ -4,6 +4,7 @@ import java.util.concurrent.TimeUnit.MINUTES
 
 import org.apache.spark.rdd.RDD
 import org.apache.spark.sql.DataFrame
+import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanHelper
 
 class MemorySuite extends ScoringSuite {
@@ -48,6 +49,13 @@ class MemorySuite extends ScoringSuite {
     assert(batches(scored) == 2)
   }
 
+  test("a batchSize beyond all memory is as many rows as a batch may have") {
+    val rows = spark.range(0, 8, 1, 1).selectExpr("array_repeat(float(id), 20000) AS x")
+    val scored = ranks("float32_1").transform(rows, batchSize = Int.MaxValue).selectExpr("y[0]")
+    assert(scored.collect().map(_.getFloat(0)).toSeq == (0 until 8).map(_.toFloat))
+    assert(batches(scored) == 1)
+  }
+
   test("a partition's batch goes with its last row") {
     val rows = spark.range(0, 40, 1, 20).selectExpr("array(float(id), 1f) AS features")
     val inTable = linear.transform(rows).coalesce(1).queryExecution.toRdd
@@ -74,6 +82,27 @@ class MemorySuite extends ScoringSuite {
     failure(
       linear.transform(rows.selectExpr("if(features[0] = 70, array(1f), features)")).collect()
     )
+    assertNoneOpen()
+  }
+
+  test("who goes on behind an error gets no score of another row") {
+    val rows = spark.range(0, 40, 1, 1)
+      .selectExpr("id", "if(id = 25, array(1f), array(float(id), 1f)) AS features")
+    val scored = linear.transform(rows, batchSize = 10).select("id", "output_0")
+    val found =
+      scored.queryExecution.toRdd.mapPartitions(Stubborn.take(_, Stubborn.score)).collect()
+    val expected = linear.predict(Array.tabulate(20)(i => Array(i.toFloat, 1f))).map(_.head)
+    assert(found.take(20).toSeq == expected.toSeq.zipWithIndex.map { case (y, i) => s"$i $y" })
+    assert(found.drop(20).head.contains("a row has 1 values"))
+    assert(found.drop(21).forall(_.contains("has failed at a row before")))
+    // A result that no row can hold.
+    val texts =
+      spark.range(0, 10, 1, 1).selectExpr("id", "if(id = 3, unhex('FF'), binary('' || id)) x")
+    val echoed = ranks("string_0").transform(texts).select("id", "y")
+    val said = echoed.queryExecution.toRdd.mapPartitions(Stubborn.take(_, Stubborn.text)).collect()
+    assert(said.filterNot(_.contains("UTF-8")).toSeq == (0 until 10).filter(_ != 3).map(i =>
+      s"$i $i"
+    ))
     assertNoneOpen()
   }
 
@@ -109,6 +138,20 @@ object MemorySuite {
   import java.util.concurrent.{CompletableFuture, CountDownLatch}
 
   import org.apache.spark.TaskContext
+
+  /** Takes rows whatever happens. */
+  object Stubborn {
+    val score: InternalRow => String = row => s"${row.getLong(0)} ${row.getArray(1).getFloat(0)}"
+    val text: InternalRow => String = row => s"${row.getLong(0)} ${row.getUTF8String(1)}"
+
+    def take(rows: Iterator[InternalRow], shown: InternalRow => String): Iterator[String] = {
+      val taken = Iterator.continually {
+        try if (rows.hasNext) shown(rows.next()) else null
+        catch { case e: Exception => e.getMessage }
+      }
+      taken.takeWhile(_ != null).take(60).toList.iterator
+    }
+  }
 
   /** Takes a row in a thread of its own, which the end of the task ends. */
   object Writes {

@@ -86,6 +86,12 @@ class PredictSuite extends ScoringSuite {
     assert(echo("float16_scalar", Float.NaN).asInstanceOf[Float].isNaN)
   }
 
+  test("whole numbers are rounded once, as TensorFlow does") {
+    val large = (1L << 60) + (1L << 36) + 1 // as a double, it is in the middle of two floats
+    assert(echo("float32_scalar", large) == large.toFloat)
+    assert(large.toDouble.toFloat != large.toFloat)
+  }
+
   test("numbers that do not fit are errors") {
     assert(failure(echo("int8_scalar", 128)).contains("128 does not fit int8"))
     assert(failure(echo("uint8_scalar", -1)).contains("-1 does not fit uint8"))
@@ -170,6 +176,19 @@ class PredictSuite extends ScoringSuite {
     val lacking = failure(model.predictAs[Map[String, Any]](Array(row - "label")))
     assert(lacking.contains("no value for the model's input label: string[?]"))
     assert(failure(model.predictAs[Float](Array(row))).contains("gives Map[String, Any] for a row"))
+  }
+
+  test("a null row gives null, and an error where a result cannot be null") {
+    val model = SavedModel.load(Models.path("ranks"), "float32_0")
+    val given = Seq[Any](1f, null, 2f)
+    assert(model.predictAs[Any](given.toArray).toSeq == given)
+    val rdd = spark.sparkContext.parallelize(given, 1)
+    assert(rdd.mapPartitions(model.scorer[Any, Any]()).collect().toSeq == given)
+    val errors = Seq(
+      failure(model.predictAs[Float](given.toArray)),
+      failure(rdd.mapPartitions(model.scorer[Any, Float]()).collect())
+    )
+    errors.foreach(message => assert(message.contains("a row is null, and so is its result")))
   }
 
   test("a result of another type than is asked for") {

@@ -1,6 +1,9 @@
 package io.sparktf.savedmodel
 
+import java.util.concurrent.atomic.AtomicInteger
+
 import org.apache.spark.sql.{DataFrame, Row, SparkSession}
+import org.apache.spark.sql.functions.{collect_list, sort_array, udf}
 
 class SqlSuite extends ScoringSuite {
   private lazy val expected = Models.floats("linear")
@@ -65,6 +68,64 @@ class SqlSuite extends ScoringSuite {
       expected.zipWithIndex.sorted.map(_._2).toSeq)
   }
 
+  test("of what an aggregate gives") {
+    val sums = sql("SELECT id % 2 k, tfpredict(array(sum(id), 1)) y FROM t GROUP BY k ORDER BY k")
+    assert(batched(sums) == 1)
+    assertClose(
+      scores(sums.collect(), at = 1),
+      linear.predict(Array(Array(6f, 1f), Array(4f, 1f))).flatten
+    )
+    val keys =
+      sql("SELECT tfpredict(features), count(*), max(id) i FROM t GROUP BY features ORDER BY i")
+    assert(batched(keys) == 1)
+    assertClose(scores(keys.collect()), expected)
+    val both = sql(
+      "SELECT tfpredict(array(max(id), sum(tfpredict(features)[0]))) FROM t HAVING max(id) = 4"
+    )
+    assert(batched(both) == 2)
+    assertClose(scores(both.collect()), linear.predict(Array(Array(4f, expected.sum))).flatten)
+    val having = sql("SELECT id FROM t GROUP BY id HAVING tfpredict(array(id, sum(id)))[0] < -1")
+    assert(having.collect().map(_.getInt(0)).toSet ==
+      linear
+        .predict(Array.tabulate(5)(i => Array(i.toFloat, i.toFloat))).map(_.head)
+        .zipWithIndex.filter(_._1 < -1).map(_._2).toSet)
+    ready
+    val lists = spark.table("t").selectExpr("id % 2 AS k", "float(id) AS x").where("x < 4")
+      .groupBy("k").agg(sort_array(collect_list("x")).as("features"))
+    assertClose(
+      linear.transform(
+        lists
+      ).orderBy("k").select("output_0").collect().map(_.getSeq[Float](0).head),
+      linear.predict(Array(Array(0f, 2f), Array(1f, 3f))).flatten
+    )
+  }
+
+  test("in joins, of columns of both sides") {
+    val call = "tfpredict(array(a.id, b.id))[0]"
+    val all = for (a <- 0 until 5; b <- 0 until 5) yield Array(a.toFloat, b.toFloat)
+    val found = all.zip(linear.predict(all.toArray).map(_.head)).collect {
+      case (Array(a, b), y) if y < -5 => (a.toInt, b.toInt)
+    }
+    def pairs(df: DataFrame) = df.collect().map(r => (r.getInt(0), r.getInt(1))).sorted.toSeq
+    val inner = sql(s"SELECT a.id, b.id FROM t a JOIN t b ON a.id < b.id WHERE $call < -5")
+    assert(batched(inner) == 1)
+    assert(pairs(inner) == found.filter { case (a, b) => a < b })
+    val cross = sql(s"SELECT a.id, b.id FROM t a, t b WHERE $call < -5")
+    assert(batched(cross) == 1)
+    assert(pairs(cross) == found)
+    // In the conditions of others it scores row by row.
+    val left = sql(
+      s"SELECT a.id, b.id FROM t a LEFT JOIN t b ON $call < -5 AND tfpredict(b.features)[0] < 0"
+    )
+    assert(batched(left) == 1)
+    val negative = found.filter { case (_, b) => expected(b) < 0 }
+    assert(left.where("b.id IS NOT NULL").count() == negative.length)
+    assert(left.count() ==
+      negative.length + (0 until 5).count(a => !negative.exists(_._1 == a)))
+    val exists = sql(s"SELECT id FROM t a WHERE EXISTS (SELECT 1 FROM t b WHERE $call < -5)")
+    assert(exists.collect().map(_.getInt(0)).toSet == found.map(_._1).toSet)
+  }
+
   test("in joins, subqueries, unions and common table expressions") {
     val join = sql(
       "SELECT a.id FROM t a JOIN t b ON tfpredict(a.features) = tfpredict(b.features) ORDER BY a.id"
@@ -107,6 +168,47 @@ class SqlSuite extends ScoringSuite {
       scores(computed.collect()),
       linear.predict(Array.tabulate(5)(i => Array(i.toFloat, i + 1f))).flatten
     )
+  }
+
+  test(
+    "calls that are not deterministic are each evaluated, and conditions that are not in their order"
+  ) {
+    ready
+    spark.udf.register(
+      "noise",
+      udf(() => SqlSuite.calls.incrementAndGet().toFloat).asNondeterministic()
+    )
+    val call = "tfpredict(array(noise(), 1f))[0]"
+    val twice = spark.sql(s"SELECT $call AS a, $call AS b FROM t")
+    assert(twice.collect().forall(row => row.getFloat(0) != row.getFloat(1)))
+    assert(SqlSuite.calls.get == 10)
+    val even = "monotonically_increasing_id() % 2 = 0"
+    val counted = spark.sql(
+      s"SELECT id FROM range(0, 20, 1, 1) WHERE $even AND id % 3 = 1 AND tfpredict(array(id, 1))[0] < 99"
+    )
+    assert(batched(counted) == 1)
+    assert(counted.collect().map(_.getLong(0)).toSeq == Seq(4L, 10L, 16L))
+  }
+
+  test("beside what Spark says of the file that a row is of") {
+    ready
+    spark.range(0, 12, 1, 6).selectExpr("id", "array(float(id), 1f) AS features")
+      .write.mode("overwrite").saveAsTable("files")
+    val part = "int(regexp_extract(input_file_name(), 'part-0*([0-9]+)-', 1))"
+    for (where <- Seq("", " WHERE tfpredict(features)[0] > -99")) {
+      val df = spark.sql(
+        s"SELECT id, $part, input_file_block_length() > 0, tfpredict(features) FROM files$where"
+      )
+      assert(batched(df) == 1)
+      val found = df.coalesce(1).orderBy("id").collect()
+      assert(found.map(_.getInt(1)).toSeq == (0 until 12).map(_ / 2))
+      assert(found.forall(_.getBoolean(2)))
+    }
+  }
+
+  test("a condition of a command stays in it") {
+    val message = failure(sql("DELETE FROM t WHERE tfpredict(features)[0] < 0").collect())
+    assert(message.contains("DELETE") && !message.contains("ScoreBatches"), message)
   }
 
   test("inside of a lambda, for each of its elements") {
@@ -172,6 +274,22 @@ class SqlSuite extends ScoringSuite {
     )
     assert(df.collect().map(r => (r.getFloat(0), r.getString(1))).toSeq ==
       (0 until 5).map(i => (2f * (i + 2), s"n-$i")))
+  }
+
+  test("the inputs as one struct, by their names") {
+    val inputs = "if(id = 1, NULL, struct('n' AS label, if(id = 2, NULL, 2f) AS weight, " +
+      "array(id, 1, 1) AS counts))"
+    val df = sql(s"SELECT several($inputs).total FROM t ORDER BY id")
+    assert(batched(df) == 1)
+    val totals = Seq(4f, null, null, 10f, 12f)
+    assert(df.collect().map(_.get(0)).toSeq == totals)
+    val rowByRow = sql(
+      s"SELECT transform(array($inputs), x -> several(x).total)[0] FROM t ORDER BY id"
+    )
+    assert(batched(rowByRow) == 0)
+    assert(rowByRow.collect().map(_.get(0)).toSeq == totals)
+    val lacking = failure(sql("SELECT several(struct(id AS label)) FROM t").collect())
+    assert(lacking.contains("has no field for its input counts: int64[?, 3]; it has: label"))
   }
 
   test("some of the outputs, in small batches") {
@@ -241,4 +359,8 @@ class SqlSuite extends ScoringSuite {
       SparkSession.setActiveSession(spark)
     }
   }
+}
+
+object SqlSuite {
+  val calls = new AtomicInteger
 }

@@ -94,6 +94,16 @@ class TransformSuite extends ScoringSuite {
     }
   }
 
+  test("any number of inputs") {
+    for (n <- Seq(11, 22, 23)) {
+      val columns = (0 until n).map(i => f"float(id + $i) AS f$i%02d")
+      val df = spark.range(0, 5, 1, 2).selectExpr(columns: _*)
+      val scored = SavedModel.load(Models.path("wide"), n.toString).transform(df).orderBy("f00")
+      assert(scored.select("y").collect().map(_.getFloat(0)).toSeq ==
+        (0 until 5).map(id => (0 until n).map(i => (id + i) * (i + 1)).sum.toFloat))
+    }
+  }
+
   test("null rows give nulls, in the midst of others and alone") {
     val some = "CASE WHEN id % 3 = 1 THEN array(cast(id AS FLOAT), 1f) END AS features"
     val df = spark.range(0, 1000, 1, 3).selectExpr("id", some)
