@@ -94,9 +94,10 @@ def expected(name: str, content: bytes) -> list[bytes] | None:
         return []
     if not (len(content) >= 12 and masked(content[:8]) == content[8:12]):
         codec = {".gz": "gzip", ".zlib": "zlib", ".deflate": "zlib"}.get(Path(name).suffix)
-        if codec is None and content.startswith(b"\x1f\x8b\x08"):
+        start = int.from_bytes(content[:2], "big")
+        if start == 0x1F8B:
             codec = "gzip"
-        if codec is None and content[0] & 0x8F == 8 and not int.from_bytes(content[:2], "big") % 31:
+        elif start & 0x8F20 == 0x0800 and start % 31 == 0:
             codec = "zlib"
         if codec:
             inflated = inflate(content, codec)

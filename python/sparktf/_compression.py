@@ -40,11 +40,16 @@ def detect(path: str, head: bytes) -> str:
     """The codec of a file that begins with `head`.
 
     A whole record's header is believed before the extension, which may be left of a file that was
-    inflated on its way; other first bytes only where no extension speaks.
+    inflated on its way, and so are gzip's and zlib's first bytes before the other's extension;
+    all else only where no extension speaks.
     """
     if is_record_header(head):
         return "none"
-    return from_extension(path) or from_first_bytes(head)
+    named, found = from_extension(path), from_first_bytes(head)
+    inflates = ("gzip", "zlib")
+    if named is None or (named in inflates and found in inflates):
+        return found
+    return named
 
 
 def from_extension(path: str) -> str | None:

@@ -98,8 +98,9 @@ private[tfrecord] object Compression {
       val first = head(0) & 0xff
       val second = head(1) & 0xff
       if (first == 0x1f && second == 0x8b) Some(instance(classOf[GzipCodec], conf))
-      // RFC 1950: deflate with a window of 32 KiB, and the two bytes are a multiple of 31.
-      else if (first == 0x78 && (first * 256 + second) % 31 == 0) {
+      // RFC 1950: deflate with a window of at most 32 KiB, no dictionary, and the two bytes are a
+      // multiple of 31.
+      else if ((first & 0x8f) == 8 && (second & 0x20) == 0 && (first * 256 + second) % 31 == 0) {
         Some(instance(classOf[DefaultCodec], conf))
       } else None
     }
