@@ -171,29 +171,33 @@ docs: $(DOCS_TOOLS) $(LAUNCHER) ## The documentation as a site, in target/site
 	$(call quietly,Building the site,site,NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build)
 	@echo target/site/index.html
 
-.PHONY: fuzz
-fuzz: $(PACKAGE) $(LAUNCHER) ## Damaged records and files without end (ARGS="--minutes 60")
+# Each in turn, for ARGS="--minutes 60" or as many cases as ARGS="--count 1000" says.
+FUZZERS := fuzz-records fuzz-files-python fuzz-readers fuzz-feed fuzz-scoring fuzz-scoring-python
+.PHONY: fuzz $(FUZZERS)
+fuzz: ## All fuzzers in turn, a minute each (ARGS="--minutes 60")
+	@for name in $(FUZZERS); do echo "== $$name"; $(MAKE) --no-print-directory $$name || exit; done
+
+fuzz-records: $(PACKAGE) $(LAUNCHER) ## Random, damaged records and files on the JVM
 	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
 
-.PHONY: fuzz-scoring
-fuzz-scoring: $(PACKAGE) $(LAUNCHER) ## Random rows through models on the JVM (ARGS="--minutes 60")
-	$(SBT) "scoring42/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
+fuzz-files-python: $(PACKAGE) ## Damaged files, read by Python
+	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
 
-.PHONY: fuzz-scoring-python
-fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, beside NumPy (ARGS=…)
-	.venv/bin/python tests/scoring_fuzz.py $(ARGS)
-
-.PHONY: fuzz-readers
-fuzz-readers: $(PACKAGE) $(JARS_BUILT) ## Random tables of Spark's by every reader (ARGS="--minutes 60")
+fuzz-readers: $(PACKAGE) $(JARS_BUILT) ## Random tables of Spark's, by every reader
 	.venv/bin/python tests/reader_fuzzer.py $(ARGS)
 
-.PHONY: fuzz-python
-fuzz-python: $(PACKAGE) ## Damaged files without end, read by Python (ARGS="--minutes 60")
-	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
+fuzz-feed: $(PACKAGE) ## Random rows through the feed of a training run
+	.venv/bin/python tests/feed_fuzzer.py $(ARGS)
+
+fuzz-scoring: $(PACKAGE) $(LAUNCHER) ## Random rows through models on the JVM
+	$(SBT) "scoring42/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
+
+fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, beside NumPy
+	.venv/bin/python tests/scoring_fuzzer.py $(ARGS)
 
 # What it learns stays in target/fuzz-corpus, and the next run goes on from there.
 .PHONY: fuzz-guided
-fuzz-guided: $(PACKAGE) $(LAUNCHER) ## The same, led by what code is reached (ARGS=… goes to Jazzer)
+fuzz-guided: $(PACKAGE) $(LAUNCHER) ## Messages led by what code they reach (ARGS=… goes to Jazzer)
 	mkdir -p target/fuzz-corpus
 	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.GuidedFuzz $(CURDIR)/target/fuzz-corpus" \
 	  "guidedFuzz/run --target_class=io.sparktf.tfrecord.GuidedFuzz \

@@ -4,7 +4,7 @@
 
 compares `sparktf.dataset` and the command line's reader with what the definitions of TFRecord, gzip
 and zlib make of each file, by Python's own `zlib` and Google's CRC-32C: both give these records, or
-both raise. The tests run a fixed number of the same. `make fuzz-python` runs this program.
+both raise. The tests run a fixed number of the same. `make fuzz-files-python` runs this program.
 """
 
 from __future__ import annotations

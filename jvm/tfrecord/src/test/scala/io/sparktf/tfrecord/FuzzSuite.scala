@@ -1,8 +1,8 @@
 package io.sparktf.tfrecord
 
 /**
- * Hostile input, a fixed number of cases. `make fuzz` runs more of them, for minutes or hours.
- * What fails says its seed, which `make fuzz ARGS="--seed N --count 1"` runs once more.
+ * Hostile input, a fixed number of cases. `make fuzz-records` runs more of them, for minutes or hours.
+ * What fails says its seed, which `make fuzz-records ARGS="--seed N --count 1"` runs once more.
  */
 @LocalOnly
 @FormatOnly
