@@ -3,12 +3,7 @@ package io.sparktf.tfrecord
 import java.io.{File, InputStream, IOException}
 import java.util.zip.CRC32
 
-import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream
-import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.io.compress.{
-  CompressionCodec, CompressionInputStream, GzipCodec, Lz4Codec, SnappyCodec
-}
-import org.apache.hadoop.util.ReflectionUtils
+import org.apache.hadoop.io.compress.{CompressionInputStream, GzipCodec, Lz4Codec, SnappyCodec}
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.functions.col
 
@@ -30,13 +25,6 @@ class CorruptCompressedSuite extends TFRecordSuite {
     ("deflate", bytes => zlib(bytes), 4),
     ("bz2", bytes => bzip2(bytes), 10)
   )
-
-  private def bzip2(bytes: Array[Byte]): Array[Byte] =
-    through(bytes)(new BZip2CompressorOutputStream(_))
-
-  /** As Hadoop's codec writes it; the bytes of each call are a block of their own. */
-  private def compressed(codec: Class[_ <: CompressionCodec], bytes: Array[Byte]): Array[Byte] =
-    through(bytes)(ReflectionUtils.newInstance(codec, new Configuration).createOutputStream(_))
 
   /** Reads all files at once, and checks that each gave the first rows and no others. */
   private def assertFirstRows(ending: String, files: Seq[Array[Byte]]): Unit =
@@ -251,7 +239,7 @@ class CorruptCompressedSuite extends TFRecordSuite {
 
   for ((ending, codec) <- Seq("snappy" -> classOf[SnappyCodec], "lz4" -> classOf[Lz4Codec])) {
     val Vector(first, second) =
-      Vector(records.take(2), records.drop(2)).map(some => compressed(codec, framed(some)))
+      Vector(records.take(2), records.drop(2)).map(some => through(codec, framed(some)))
     val name = s"data.tfrecord.$ending"
 
     test(
@@ -280,11 +268,11 @@ class CorruptCompressedSuite extends TFRecordSuite {
       val large = new Array[Byte](1500000)
       new scala.util.Random(20151109).nextBytes(large)
       val big = example("n" -> int64s(7L), "s" -> bytes(large)).toByteArray
-      val none = compressed(codec, Array.emptyByteArray)
+      val none = through(codec, Array.emptyByteArray)
       withTempDir { folder =>
         val file = writeFile(
           new File(folder, name),
-          Wire.concat(none, none, compressed(codec, framed(Seq(big))), none, first, second, none)
+          Wire.concat(none, none, through(codec, framed(Seq(big))), none, first, second, none)
         )
         val found = read(file, "n BIGINT, s BINARY")
         assert(found.select("n").collect().map(_.getLong(0)).toSeq == Seq(7L, 0L, 1L, 2L, 3L))
