@@ -1,12 +1,16 @@
 package io.sparktf.tfrecord
 
+import java.io.{BufferedInputStream, InputStream}
 import java.util.Locale
 
+import org.apache.commons.compress.compressors.bzip2.BZip2CompressorInputStream
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 import org.apache.hadoop.io.compress.{
-  CompressionCodec, CompressionCodecFactory, DefaultCodec, DeflateCodec, GzipCodec
+  BZip2Codec, CompressionCodec, CompressionCodecFactory, DefaultCodec, DeflateCodec, GzipCodec,
+  Lz4Codec, SnappyCodec
 }
+import org.apache.hadoop.io.compress.bzip2.BZip2DummyDecompressor
 import org.apache.hadoop.util.ReflectionUtils
 
 /** Finds codecs: by the names that users give, and by what files are like. */
@@ -22,6 +26,22 @@ private[tfrecord] object Compression {
 
   def isZlib(codec: CompressionCodec): Boolean =
     codec.getClass == classOf[DefaultCodec] || codec.getClass == classOf[DeflateCodec]
+
+  /** Whether it is a codec of Hadoop's for which [[BlockStream]] is. */
+  def hasBlocks(codec: CompressionCodec): Boolean =
+    codec.getClass == classOf[SnappyCodec] || codec.getClass == classOf[Lz4Codec]
+
+  /** Whether it is Hadoop's bzip2 without a native library. */
+  def isBzip2(codec: CompressionCodec): Boolean =
+    codec.getClass == classOf[BZip2Codec] &&
+      codec.getDecompressorType == classOf[BZip2DummyDecompressor]
+
+  /**
+   * What a bzip2 file holds. Not by Hadoop's own: where a block or a stream does not begin as it must,
+   * that looks for the next which does, and leaves out what lies between, or the rest of the file.
+   */
+  def bunzip2(in: InputStream): InputStream =
+    new BZip2CompressorInputStream(new BufferedInputStream(in, BufferSize), true)
 
   /** Whether TensorFlow's own TFRecordDataset reads what the codec writes. */
   def isReadByTensorFlow(codec: Class[_ <: CompressionCodec]): Boolean = tensorFlowCodecs(codec)

@@ -58,7 +58,7 @@ abstract private[tfrecord] class RecordDecoder(schema: RowSchema, row: RowBuilde
 
 private[tfrecord] object RecordDecoder {
   def apply(recordType: RecordType, schema: RowSchema): RecordDecoder = {
-    val row = new RowBuilder(schema.columns.length, schema.partitions)
+    val row = new RowBuilder(schema.columns, schema.partitions)
     recordType match {
       case RecordType.Auto => new AutoReader(schema, row)
       case RecordType.Example => new ExampleReader(schema, row, mustBeKnown = false)

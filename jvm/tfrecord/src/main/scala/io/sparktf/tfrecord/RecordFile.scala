@@ -6,7 +6,7 @@ import java.io.{
 
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileSystem, FilterFileSystem, Path, RawLocalFileSystem}
-import org.apache.hadoop.io.compress.{BZip2Codec, CompressionCodec, CompressionCodecFactory}
+import org.apache.hadoop.io.compress.{CompressionCodec, CompressionCodecFactory}
 
 /**
  * A file of records, or a part of it. Under `auto` its codec is chosen by its extension, unless its
@@ -57,7 +57,7 @@ final private[tfrecord] class RecordFile(
         case Some(codec) =>
           val bytes =
             if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
-          val raw = new RawStream(bytes, size, codec)
+          val raw = new RawStream(bytes, size)
           new RecordReader(
             decompressed(raw, codec),
             Array.emptyByteArray,
@@ -105,6 +105,8 @@ final private[tfrecord] class RecordFile(
     try {
       if (Compression.isGzip(codec)) new InflatedStream(raw, isGzip = true)
       else if (Compression.isZlib(codec)) new InflatedStream(raw, isGzip = false)
+      else if (Compression.hasBlocks(codec)) new BlockStream(raw, codec)
+      else if (Compression.isBzip2(codec) && size > 0) Compression.bunzip2(raw)
       else codec.createInputStream(raw)
     } catch {
       case _: IOException | _: RuntimeException if raw.failure != null => throw raw.failure
@@ -161,10 +163,10 @@ private object RecordFile {
  *
  * @param size the file's bytes, as it was listed
  */
-final private[tfrecord] class RawStream(in: InputStream, size: Long, codec: CompressionCodec)
-  extends FilterInputStream(in) {
+final private[tfrecord] class RawStream(in: InputStream, size: Long) extends FilterInputStream(in) {
   private[this] var thrown: Throwable = _
   private[this] var started = false
+  private[this] var taken = 0L
 
   /** Whether any of the bytes were asked for. */
   def isStarted: Boolean = started
@@ -172,28 +174,26 @@ final private[tfrecord] class RawStream(in: InputStream, size: Long, codec: Comp
   /** What the file system threw, or null. */
   def failure: Throwable = thrown
 
-  /**
-   * Whether the end that the decompressor found is one.
-   *
-   * @param found how many bytes it made before
-   * @throws CorruptTFRecordException where it is not
-   */
-  def checkEnd(file: String, found: Long): Unit = {
-    if (thrown != null) throw thrown
-    // Hadoop looks for the mark of the first block as far as it must, and if to the file's end.
-    if (found == 0 && codec.isInstanceOf[BZip2Codec] && size != RawStream.EmptyBzip2 && size > 0) {
-      throw new CorruptTFRecordException(
-        s"$file: a bzip2 stream of $size bytes with nothing in it; the file is damaged"
-      )
-    }
+  /** How many bytes have not been read yet. */
+  def left: Long = size - taken
+
+  override def read(): Int = {
+    val byte = remembering(in.read())
+    if (byte >= 0) taken += 1
+    byte
   }
 
-  override def read(): Int = remembering(in.read())
+  override def read(bytes: Array[Byte], from: Int, count: Int): Int = {
+    val read = remembering(in.read(bytes, from, count))
+    if (read > 0) taken += read
+    read
+  }
 
-  override def read(bytes: Array[Byte], from: Int, count: Int): Int =
-    remembering(in.read(bytes, from, count))
-
-  override def skip(count: Long): Long = remembering(in.skip(count))
+  override def skip(count: Long): Long = {
+    val skipped = remembering(in.skip(count))
+    taken += skipped
+    skipped
+  }
 
   private def remembering[T](read: => T): T = {
     started = true
@@ -211,9 +211,4 @@ final private class BrokenStream(in: InputStream, error: IOException)
   extends FilterInputStream(in) {
   override def read(): Int = throw error
   override def read(bytes: Array[Byte], from: Int, count: Int): Int = throw error
-}
-
-private object RawStream {
-  // The header, the mark of the end, and a checksum.
-  final private val EmptyBzip2 = 14
 }

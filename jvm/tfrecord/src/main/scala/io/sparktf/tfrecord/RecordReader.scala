@@ -244,8 +244,8 @@ final private[tfrecord] class RecordReader(
   private def readSome(target: Array[Byte], from: Int, count: Int): Int =
     try {
       val read = in.read(target, from, count)
-      // A codec may take an error for the end (Hadoop's bzip2 does).
-      if (read < 0 && raw != null) raw.checkEnd(file, origin + limit)
+      // A codec may take an error for the end.
+      if (read < 0 && raw != null && raw.failure != null) throw raw.failure
       read
     } catch {
       // What was decompressed is whole as far as it came: it is the file system that failed.

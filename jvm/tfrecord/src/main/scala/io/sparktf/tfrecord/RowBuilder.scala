@@ -12,7 +12,8 @@ import org.apache.spark.unsafe.Platform
  *
  * The partition values of a file, the same in each of its rows, are the trailing fields.
  */
-final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: StructType) {
+final private[tfrecord] class RowBuilder(columns: StructType, partitionSchema: StructType) {
+  private[this] val numDataFields = columns.length
   private[this] val numFields = numDataFields + partitionSchema.length
   private[this] val bitSetSize = UnsafeRow.calculateBitSetWidthInBytes(numFields)
   private[this] val fixedSize = bitSetSize + 8 * numFields
@@ -20,6 +21,14 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
 
   private[this] val buffer = new GrowingBuffer(fixedSize + 256)
   buffer.skip(fixedSize)
+
+  // The bits of the columns that are declared NOT NULL, or null where none is. Spark makes all columns of a
+  // read nullable, but not those of a folder that a stream has written; and it takes their word for it.
+  private[this] val notNull: Array[Long] = {
+    val bits = new Array[Long](bitSetSize / 8)
+    for (i <- 0 until numDataFields if !columns(i).nullable) bits(i >> 6) |= 1L << (i & 0x3f)
+    if (bits.exists(_ != 0L)) bits else null
+  }
 
   private[this] val partitionIsVariable =
     partitionSchema.map(f => !UnsafeRow.isFixedLength(f.dataType)).toArray
@@ -91,11 +100,31 @@ final private[tfrecord] class RowBuilder(numDataFields: Int, partitionSchema: St
   /** Fills the last word with zeros. */
   def pad(): Unit = buffer.padToWord()
 
-  /** The finished row, valid until the next one is begun. */
+  /**
+   * The finished row, valid until the next one is begun.
+   *
+   * @throws MalformedMessageException where a column is null that is declared NOT NULL
+   */
   def result(): UnsafeRow = {
+    if (notNull ne null) refuseNulls()
     if (partitionValues ne null) appendPartitionValues()
     row.pointTo(buffer.array, Platform.BYTE_ARRAY_OFFSET, buffer.position)
     row
+  }
+
+  private def refuseNulls(): Unit = {
+    var i = 0
+    while (i < notNull.length) {
+      val nulls = RawBytes.getLong(buffer.array, 8 * i) & notNull(i)
+      if (nulls != 0L) {
+        val field = columns(64 * i + java.lang.Long.numberOfTrailingZeros(nulls))
+        throw new MalformedMessageException(
+          s"column `${field.name}` (${field.dataType.simpleString}): it is declared NOT NULL, and there " +
+            "is no value for it; declare it nullable"
+        )
+      }
+      i += 1
+    }
   }
 
   private def appendPartitionValues(): Unit = {

@@ -3,8 +3,7 @@ package io.sparktf.tfrecord
 import java.io.{File, InputStream, IOException}
 import java.util.zip.CRC32
 
-import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream
-import org.apache.hadoop.io.compress.{CompressionInputStream, GzipCodec}
+import org.apache.hadoop.io.compress.{CompressionInputStream, GzipCodec, Lz4Codec, SnappyCodec}
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.functions.col
 
@@ -23,7 +22,8 @@ class CorruptCompressedSuite extends TFRecordSuite {
 
   private val forms = Seq[(String, Array[Byte] => Array[Byte], Int)](
     ("gz", bytes => gzip(bytes), 8),
-    ("deflate", bytes => zlib(bytes), 4)
+    ("deflate", bytes => zlib(bytes), 4),
+    ("bz2", bytes => bzip2(bytes), 10)
   )
 
   /** Reads all files at once, and checks that each gave the first rows and no others. */
@@ -55,7 +55,9 @@ class CorruptCompressedSuite extends TFRecordSuite {
   for ((ending, compress, trailer) <- forms) {
     val whole = compress(framed(records))
 
-    test(s"a .$ending file with a flipped bit never gives another row") {
+    // A block of bzip2 has its checksum behind it, and a bit that turns the block around gives its rows in
+    // another order until then.
+    if (ending != "bz2") test(s"a .$ending file with a flipped bit never gives another row") {
       assertFirstRows(
         ending,
         for (offset <- whole.indices; bit <- 0 until 8)
@@ -75,11 +77,12 @@ class CorruptCompressedSuite extends TFRecordSuite {
     }
 
     test(s"a .$ending file whose own checksum is wrong is an error") {
+      // The highest bit: of a bzip2 file's last byte it may be the only one that counts.
       (whole.length - trailer until whole.length).foreach { offset =>
         withClue(s"offset $offset: ") {
           fails(
             s"data.tfrecord.$ending",
-            whole.updated(offset, (whole(offset) ^ 0x40).toByte)
+            whole.updated(offset, (whole(offset) ^ 0x80).toByte)
           )
         }
       }
@@ -208,22 +211,78 @@ class CorruptCompressedSuite extends TFRecordSuite {
     }
   }
 
-  test("a bzip2 file that is cut or damaged where its first block begins is not an empty one") {
-    def bzip2(bytes: Array[Byte]): Array[Byte] =
-      through(bytes)(new BZip2CompressorOutputStream(_))
-    val whole = bzip2(framed(records))
+  test("bzip2 streams behind one another are one file, and none is left out for damage") {
+    // One of several streams is as one of several blocks, only that rows can begin with it.
+    val Vector(first, second) =
+      Vector(records.take(2), records.drop(2)).map(some => bzip2(framed(some)))
     withTempDir { folder =>
-      val file = new File(folder, "data.tfrecord.bz2")
-      assertRows(read(writeFile(file, whole), schema), rows: _*)
-      assertRows(read(writeFile(file, bzip2(Array.emptyByteArray)), schema))
+      val bytes = Wire.concat(first, bzip2(Array.emptyByteArray), second)
+      val file = writeFile(new File(folder, "data.tfrecord.bz2"), bytes)
+      assertRows(read(file, schema), rows: _*)
+      assert(read(file, schema).count() == rows.size)
+      writeFile(file, bzip2(Array.emptyByteArray))
+      assertRows(read(file, schema))
+      writeFile(file, Array.emptyByteArray)
+      assertRows(read(file, schema))
     }
-    Seq(1, 4, 7, 10, 14, 20).foreach { cut =>
-      withClue(s"cut at $cut: ")(fails("data.tfrecord.bz2", whole.take(cut)))
-    }
-    // The first four bytes are a header that Hadoop does not insist on.
-    Seq(4, 9).foreach { offset =>
+    // The marks of a stream and of a block. (Between them is the blocks' size.)
+    for (offset <- Seq(0, 2, 4, 9); damaged = second.updated(offset, (second(offset) ^ 8).toByte)) {
       withClue(s"offset $offset: ") {
-        fails("data.tfrecord.bz2", whole.updated(offset, (whole(offset) ^ 2).toByte))
+        fails("data.tfrecord.bz2", first ++ damaged)
+        fails("data.tfrecord.bz2", damaged ++ first)
+      }
+    }
+    for (cut <- Seq(1, 3, 4, 9, 10, 14, second.length / 2, second.length - 5)) {
+      withClue(s"cut at $cut: ")(fails("data.tfrecord.bz2", first ++ second.take(cut)))
+    }
+  }
+
+  for ((ending, codec) <- Seq("snappy" -> classOf[SnappyCodec], "lz4" -> classOf[Lz4Codec])) {
+    val Vector(first, second) =
+      Vector(records.take(2), records.drop(2)).map(some => through(codec, framed(some)))
+    val name = s"data.tfrecord.$ending"
+
+    test(
+      s"a .$ending file that is cut inside of a block is an error, not one that ends before it"
+    ) {
+      (Seq(1, 3, 4, 5, 8, 9) :+ (second.length - 1)).foreach { cut =>
+        withClue(s"cut at $cut: ")(fails(name, first ++ second.take(cut)))
+      }
+    }
+
+    test(s"a .$ending file that goes on with zeros or with absurd lengths is an error") {
+      // Four of them are what Hadoop may write.
+      for (zeros <- Seq(1, 5, 8, 1000)) {
+        withClue(s"$zeros zeros: ")(fails(name, first ++ new Array[Byte](zeros)))
+      }
+      val absurd = Array[Byte](0x7f, -1, -1, -16)
+      fails(name, Wire.concat(first, absurd, absurd, second))
+      fails(name, Wire.concat(first, second.take(4), absurd, second.drop(8)))
+      fails(name, Wire.concat(first, absurd.map(_.unary_~.toByte), second.drop(4)))
+      // A block of more bytes than it says.
+      fails(name, first ++ second.updated(3, (second(3) - 1).toByte))
+      fails(name, first ++ second.updated(3, (second(3) + 1).toByte))
+    }
+
+    test(s".$ending blocks without bytes and of many chunks, as Hadoop writes them, are read") {
+      val large = new Array[Byte](1500000)
+      new scala.util.Random(20151109).nextBytes(large)
+      val big = example("n" -> int64s(7L), "s" -> bytes(large)).toByteArray
+      val none = through(codec, Array.emptyByteArray)
+      withTempDir { folder =>
+        val file = writeFile(
+          new File(folder, name),
+          Wire.concat(none, none, through(codec, framed(Seq(big))), none, first, second, none)
+        )
+        val found = read(file, "n BIGINT, s BINARY")
+        assert(found.select("n").collect().map(_.getLong(0)).toSeq == Seq(7L, 0L, 1L, 2L, 3L))
+        assert(java.util.Arrays.equals(found.head().getAs[Array[Byte]](1), large))
+        assert(found.count() == 5)
+        assertRows(read(writeFile(file, none), schema))
+        assertRows(read(writeFile(file, Array.emptyByteArray), schema))
+        frame(schema, rows: _*).coalesce(1).write.format(source)
+          .option("compression", codec.getName).save(s"$folder/out")
+        assertRows(read(new File(folder, "out"), schema), rows: _*)
       }
     }
   }

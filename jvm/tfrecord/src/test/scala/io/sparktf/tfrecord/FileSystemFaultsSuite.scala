@@ -3,6 +3,7 @@ package io.sparktf.tfrecord
 import java.io.{EOFException, IOException, UncheckedIOException}
 
 import org.apache.hadoop.fs.Path
+import org.apache.hadoop.io.compress.SnappyCodec
 import org.apache.spark.sql.{DataFrame, Row}
 import org.scalatest.concurrent.Eventually.{eventually, timeout}
 import org.scalatest.time.SpanSugar._
@@ -29,6 +30,8 @@ class FileSystemFaultsSuite extends TFRecordSuite {
     ("data.tfrecord", plain, Nil),
     ("data.tfrecord.gz", gzip(plain), Nil),
     ("data.tfrecord.deflate", zlib(plain), Nil),
+    ("data.tfrecord.bz2", bzip2(plain), Nil),
+    ("data.tfrecord.snappy", through(classOf[SnappyCodec], plain), Nil),
     ("only-magic", gzip(plain), Nil),
     ("named", zlib(plain), Seq("compression" -> "zlib"))
   )

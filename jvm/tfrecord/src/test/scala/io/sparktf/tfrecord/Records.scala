@@ -9,6 +9,10 @@ import java.nio.file.Files
 import java.util.zip.{DeflaterOutputStream, GZIPInputStream, GZIPOutputStream, InflaterInputStream}
 
 import com.google.protobuf.ByteString
+import org.apache.commons.compress.compressors.bzip2.BZip2CompressorOutputStream
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.io.compress.CompressionCodec
+import org.apache.hadoop.util.ReflectionUtils
 import org.tensorflow.example.{BytesList, Example, Feature, FeatureList, FeatureLists, Features}
 import org.tensorflow.example.{FloatList, Int64List, SequenceExample}
 import org.tensorflow.hadoop.util.{Crc32C, TFRecordReader, TFRecordWriter}
@@ -81,6 +85,12 @@ object Records {
   def gzip(bytes: Array[Byte]): Array[Byte] = through(bytes)(new GZIPOutputStream(_))
 
   def zlib(bytes: Array[Byte]): Array[Byte] = through(bytes)(new DeflaterOutputStream(_))
+
+  def bzip2(bytes: Array[Byte]): Array[Byte] = through(bytes)(new BZip2CompressorOutputStream(_))
+
+  /** As Hadoop's codec writes it. */
+  def through(codec: Class[_ <: CompressionCodec], bytes: Array[Byte]): Array[Byte] =
+    through(bytes)(ReflectionUtils.newInstance(codec, new Configuration).createOutputStream(_))
 
   def through(bytes: Array[Byte])(wrap: OutputStream => OutputStream): Array[Byte] = {
     val out = new ByteArrayOutputStream()

@@ -4,6 +4,7 @@ import java.io.File
 
 import org.apache.spark.sql.{DataFrame, Row}
 import org.apache.spark.sql.streaming.{DataStreamWriter, Trigger}
+import org.apache.spark.sql.types._
 
 import Records._
 
@@ -121,6 +122,36 @@ class StreamingSinkSuite extends TableSuite {
       try query.awaitTermination()
       finally query.stop()
       assertSameRows(spark.table("onward"), (1 to 4).map(id => Row(id.toLong, id % 2)): _*)
+    }
+  }
+
+  test(
+    "a null is never a 0 where a reader's schema says NOT NULL, which Spark keeps for such folders"
+  ) {
+    withStream { stream =>
+      stream.add(1, 2)
+      stream.run()
+      val folder = stream.out
+      // A folder that a batch wrote has no such columns, whatever the schema says.
+      val given = StructType(Seq(
+        StructField("none", ArrayType(LongType), nullable = true),
+        StructField("id", LongType, nullable = false),
+        StructField("gone", LongType, nullable = false)
+      ))
+      val found = read(folder, given)
+      assert(found.schema("gone").nullable == false)
+      assertRows(found.selectExpr("sum(id)"), Row(3L))
+      assertSameRows(found.selectExpr("id + 1"), Row(2L), Row(3L))
+      for (query <- Seq("gone", "gone + 1", "sum(gone)"))
+        assertFails(
+          ".tfrecord",
+          "`gone`",
+          "NOT NULL",
+          "nullable"
+        )(found.selectExpr(query).collect())
+      assertFails("NOT NULL", "nullable")(read(folder, given, "mode" -> "PERMISSIVE").collect())
+      assertRows(read(folder, given, "mode" -> "DROPMALFORMED"))
+      assertRows(read(folder, "none ARRAY<BIGINT>, gone BIGINT").distinct(), Row(null, null))
     }
   }
 
