@@ -285,6 +285,10 @@ def test_numbers_are_rounded_once():
     high = 1 + 2.0**-8 + 2.0**-40
     assert of([high], pa.float64(), "bfloat16").tolist() == [1 + 2.0**-7]
     assert of([2**40 + 2**32 + 1], pa.int64(), "bfloat16").tolist() == [2.0**40 + 2.0**33]
+    wholes = [2**62 + 2**54 + 1, 2**62 + 2**54, 2**62 + 3 * 2**54, -(2**62) - 2**54 - 1]
+    steps = [2**62 + 2**55, 2**62, 2**62 + 2**56, -(2**62) - 2**55]
+    assert of(wholes, pa.int64(), "bfloat16").tolist() == steps
+    assert of([2**63 + 2**55 + 1], pa.uint64(), "bfloat16").tolist() == [2.0**63 + 2.0**56]
     values = [math.inf, -math.inf, 0.0, -0.0, 1e-45, 65519.0]
     for dtype in ("float16", "bfloat16", "float32"):
         wanted = np.array(values).astype(getattr(ml_dtypes, dtype, dtype))
