@@ -43,9 +43,22 @@ private[savedmodel] object JvmValues {
       )
   }
 
-  /** An empty sequence says nothing of what it would hold: anything fits. */
+  /**
+   * An empty sequence says nothing of what it would hold: anything fits. Of numbers and strings the
+   * first one tells it, as another one is noticed when it is taken; of an array's bytes it is not.
+   */
   private def elementType(values: collection.Seq[_]): DataType =
-    values.find(_ != null).map(typeOf).getOrElse(NullType)
+    values.find(_ != null).map(typeOf) match {
+      case None => NullType
+      case Some(first: ArrayType) =>
+        values.iterator.filter(_ != null).map(typeOf).foldLeft[DataType](first) { (all, next) =>
+          common(all, next).getOrElse(throw new IllegalArgumentException(
+            s"a row's values are of several types (${all.catalogString} beside " +
+              s"${next.catalogString}): give all in one"
+          ))
+        }
+      case Some(first) => first
+    }
 
   /**
    * The type that values of both types are of: there is one if they differ in what empty sequences

@@ -130,14 +130,17 @@ final private[savedmodel] class ScoredValues(
   private var batch: Batch = _
   private val open = new OpenBatch(task)
   private var pending: GenericInternalRow = _
+  private var failed = false
 
   private val done = new util.ArrayDeque[Option[Any]]()
 
   override def hasNext: Boolean = {
+    if (failed) throw new IllegalStateException("a row has failed before: see the error there")
     if (done.isEmpty) {
       try fill()
       catch {
         case e: Throwable =>
+          failed = true // rows that wait have no results
           open.close()
           throw e
       }
