@@ -179,17 +179,19 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 def _files_below(folder: Path) -> list[tuple[str, Path]]:
     """All of them, also where a folder in it is a link, as in volumes that are mounted."""
     found = []
-    left: list[tuple[Path, tuple[Path, ...]]] = [(folder, (folder.resolve(),))]
+    left: list[tuple[str, tuple[str, ...]]] = [("", (os.path.realpath(folder),))]
     while left:
         inner, above = left.pop()
-        for path in inner.iterdir():
-            if not path.is_dir():
-                if path.is_file():
-                    found.append((path.relative_to(folder).as_posix(), path))
-            elif (real := path.resolve()) in above:
-                raise ValueError(f"{path} is a link to a folder that it is in")
-            else:
-                left.append((path, (*above, real)))
+        for entry in os.scandir(folder / inner):
+            name = f"{inner}{entry.name}"
+            if not entry.is_dir():
+                if entry.is_file():
+                    found.append((name, folder / name))
+                continue
+            real = f"{above[-1]}/{entry.name}"
+            if entry.is_symlink() and (real := os.path.realpath(entry.path)) in above:
+                raise ValueError(f"{entry.path} is a link to a folder that it is in")
+            left.append((f"{name}/", (*above, real)))
     return sorted(found)
 
 
