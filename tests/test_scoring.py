@@ -184,6 +184,11 @@ def test_nan_is_a_value_and_no_null(spark, models):
     echo = sparktf.predict_udf(models.signatures, signature="echo_float32")
     found = scores(frame(spark, [math.nan, None, 1.0], "float"), echo("x"))
     assert math.isnan(found[0]) and found[1:] == [None, 1.0]
+    # Spark 3.5 and 4.0 have no such way to tell a plain argument's NaN from a null
+    sparktf.register_udf(spark, "echo", models.signatures, signature="echo_float32")
+    apart = F.expr("echo(if(x IS NULL, NULL, array(x)))")
+    found = scores(frame(spark, [math.nan, None, 1.0], "float"), apart)
+    assert math.isnan(found[0]) and found[1:] == [None, 1.0]
     echo = sparktf.predict_udf(models.signatures, signature="echo3_float32")
     found = scores(frame(spark, [[math.nan, 1.0, 2.0], None], "array<float>"), echo("x"))
     assert math.isnan(found[0][0]) and found[1] is None

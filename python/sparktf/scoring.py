@@ -108,6 +108,9 @@ def register_udf(
 ) -> None:
     """Makes the model a function of SQL: ``SELECT tfpredict(features) FROM points``.
 
+    On Spark 3.5 and 4.0 it takes NaN for a null where a column is of plain floats or doubles;
+    ``tfpredict(if(x IS NULL, NULL, array(x)))`` keeps them apart.
+
     Args:
         spark: A classic or a Spark Connect session.
         name: Of the function.

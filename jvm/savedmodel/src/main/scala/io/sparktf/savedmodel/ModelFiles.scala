@@ -247,8 +247,16 @@ private[savedmodel] object ModelFiles {
           "saved_model.pb"
       )
     }
-    val models = filesBelow(folder).filter(_.getFileName.toString == "saved_model.pb")
-    models.sortBy(_.getNameCount).headOption.getOrElse(noModel(path, folder)).getParent
+    val graphs = filesBelow(folder).filter(_.getFileName.toString == "saved_model.pb")
+    if (graphs.isEmpty) noModel(path, folder)
+    val models = graphs.filter(_.getNameCount == graphs.map(_.getNameCount).min).map(_.getParent)
+    if (models.length > 1) {
+      val names = models.map(folder.relativize(_)).mkString(", ")
+      throw new IllegalArgumentException(
+        s"$path holds several models, of which one is needed: $names"
+      )
+    }
+    models.head
   }
 
   private def inside(folder: Path, name: String, path: String): Path = {

@@ -129,6 +129,14 @@ class LoadSuite extends ScoringSuite {
     assertClose(found, Models.floats("linear_other"))
   }
 
+  test("of a zip of several models, none is taken") {
+    val folder = temporaryFolder()
+    for (name <- Seq("1", "2")) Models.copy("linear", folder.resolve("all").resolve(name))
+    val zip = folder.resolve("all.zip")
+    Models.zip(folder.resolve("all").toString, zip, "versions/")
+    assert(failure(SavedModel.load(zip.toString)).contains("one is needed: versions/1, versions/2"))
+  }
+
   test("a zip whose names lead out of it is refused") {
     val zip = temporaryFolder().resolve("evil.zip")
     Models.zip("linear", zip, "../../evil/")
