@@ -69,6 +69,12 @@ def test_rows_and_dicts_for_one_input(spark, models):
             found([element])
 
 
+def test_a_field_that_comes_twice(spark, models):
+    rdd = spark.sql("SELECT array(1d, 2d, 3d) AS a, 1d AS b, 2d AS b").rdd
+    with pytest.raises(Exception, match="several fields 'b' in an element"):
+        sparktf.predict_rdd(rdd, models.pairs).collect()
+
+
 def test_images_of_several_dimensions_and_plain_values(spark, models):
     images = [np.arange(6.0).reshape(2, 3, 1), np.ones((2, 3, 1))]
     rdd = spark.sparkContext.parallelize(images, 1)

@@ -101,6 +101,8 @@ def _only_field(element: Any, field: str) -> Any:
 def _field(element: Any, field: str) -> Any:
     if element is None:
         return element
+    if list(getattr(element, "__fields__", ())).count(field) > 1:
+        raise ValueError(f"several fields {field!r} in an element: {element!r:.200}")
     try:
         return element[field]
     except (KeyError, ValueError, TypeError):  # of a dict, of a Row, of anything else

@@ -59,6 +59,11 @@ final private[savedmodel] case class Scoring(
               fields.fieldNames.mkString(", ")
           )
         }
+        if (fields.fieldNames.indexOf(spec.name, i + 1) >= 0) {
+          throw new IllegalArgumentException(
+            s"the struct for the model ${model.path} has several fields for its input $spec: rename them"
+          )
+        }
         struct match {
           case made: CreateNamedStruct => made.valExprs(i)
           case other => GetStructField(other, i, Some(spec.name))
