@@ -108,7 +108,11 @@ private[savedmodel] object JvmValues {
     case r: Row if r.schema != null =>
       inputs.map { spec =>
         val i = r.schema.fieldNames.indexOf(spec.name)
-        if (i >= 0) r.get(i)
+        if (i >= 0 && r.schema.fieldNames.indexOf(spec.name, i + 1) >= 0)
+          throw new IllegalArgumentException(
+            s"a row has several fields for the model's input $spec: rename them"
+          )
+        else if (i >= 0) r.get(i)
         else if (inputs.length == 1 && r.length == 1) r.get(0)
         else throw lacks(spec)
       }.toArray
