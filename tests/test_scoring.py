@@ -184,6 +184,11 @@ def test_nan_is_a_value_and_no_null(spark, models):
     echo = sparktf.predict_udf(models.signatures, signature="echo_float32")
     found = scores(frame(spark, [math.nan, None, 1.0], "float"), echo("x"))
     assert math.isnan(found[0]) and found[1:] == [None, 1.0]
+    # Spark 3.5 and 4.0 have no such way to tell a plain argument's NaN from a null
+    sparktf.register_udf(spark, "echo", models.signatures, signature="echo_float32")
+    apart = F.expr("echo(if(x IS NULL, NULL, array(x)))")
+    found = scores(frame(spark, [math.nan, None, 1.0], "float"), apart)
+    assert math.isnan(found[0]) and found[1:] == [None, 1.0]
     echo = sparktf.predict_udf(models.signatures, signature="echo3_float32")
     found = scores(frame(spark, [[math.nan, 1.0, 2.0], None], "array<float>"), echo("x"))
     assert math.isnan(found[0][0]) and found[1] is None
@@ -285,6 +290,10 @@ def test_numbers_are_rounded_once():
     high = 1 + 2.0**-8 + 2.0**-40
     assert of([high], pa.float64(), "bfloat16").tolist() == [1 + 2.0**-7]
     assert of([2**40 + 2**32 + 1], pa.int64(), "bfloat16").tolist() == [2.0**40 + 2.0**33]
+    wholes = [2**62 + 2**54 + 1, 2**62 + 2**54, 2**62 + 3 * 2**54, -(2**62) - 2**54 - 1]
+    steps = [2**62 + 2**55, 2**62, 2**62 + 2**56, -(2**62) - 2**55]
+    assert of(wholes, pa.int64(), "bfloat16").tolist() == steps
+    assert of([2**63 + 2**55 + 1], pa.uint64(), "bfloat16").tolist() == [2.0**63 + 2.0**56]
     values = [math.inf, -math.inf, 0.0, -0.0, 1e-45, 65519.0]
     for dtype in ("float16", "bfloat16", "float32"):
         wanted = np.array(values).astype(getattr(ml_dtypes, dtype, dtype))

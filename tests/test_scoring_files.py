@@ -61,6 +61,64 @@ def test_a_zip_is_unpacked_once_until_it_changes(spark, models, tmp_path):
     assert scored(spark, archive) == [[3.5], [8.5]]
 
 
+def test_a_model_with_the_names_sizes_and_times_of_another_is_not_taken_for_it(spark, tmp_path):
+    """As archives and copies keep times."""
+    import tensorflow as tf
+
+    class Scale(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32)])
+        def times(self, x):
+            return {"y": x * self.factor}
+
+    module = Scale()
+    module.factor = tf.Variable(1.0)
+    first, other = tmp_path / "first", tmp_path / "other"
+    tf.saved_model.save(module, str(first), signatures=module.times)
+    module.factor.assign(-1.0)
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=module.times)
+    shutil.copytree(first, other)
+    shutil.copytree(tmp_path / "saved" / "variables", other / "variables", dirs_exist_ok=True)
+    opposite = (-np.array(ROWS)).tolist()
+
+    def put(model, path):
+        if path.suffix == ".zip":
+            _model_files.zip_folder(model, path)
+        else:
+            shutil.copytree(model, path, dirs_exist_ok=True)
+        files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
+        for file in files:
+            os.utime(file, (0, 0))
+        return [file.stat().st_size for file in files]
+
+    for path in (tmp_path / "model.zip", tmp_path / "model"):
+        sizes = put(first, path)
+        assert scored(spark, path) == ROWS
+        predict = sparktf.predict_udf(path)
+        assert put(other, path) == sizes
+        assert scored(spark, path) == opposite
+        if path.suffix != ".zip":
+            with pytest.raises(Exception, match="has changed since this function was made"):
+                scores(frame(spark, ROWS, "array<float>"), predict("x"))
+
+
+def test_folders_in_a_model_may_be_links_and_lead_to_others_later(spark, models, tmp_path):
+    """As to the parts of a mounted volume."""
+    folder = tmp_path / "model"
+    shutil.copytree(models.linear, folder)
+    shutil.rmtree(folder / "variables")
+    for model, expected in ((models.linear, SCORES), (models.other_linear, [[3.5], [8.5]])):
+        (folder / "variables").unlink(missing_ok=True)
+        (folder / "variables").symlink_to(Path(model) / "variables")
+        assert scored(spark, folder) == expected
+        _model_files.zip_folder(folder, tmp_path / "model.zip")
+        assert scored(spark, tmp_path / "model.zip") == expected
+    names = [[name for name, _ in _model_files._files(Path(f))] for f in (folder, models.linear)]
+    assert names[0] == names[1]
+    (folder / "around").symlink_to(folder)
+    with pytest.raises(ValueError, match="around is a link to a folder that it is in"):
+        sparktf.predict_udf(folder)
+
+
 # Hadoop takes no percent sign for an escape, and Spark some of these for a pattern.
 AWKWARD = "my 100%25 größe 模型 #1 [a] {b}*?"
 

@@ -52,6 +52,29 @@ def test_rows_and_dicts_for_several_inputs(spark, models):
     assert sums.collect() == [[16.0], [1.0], None]
 
 
+def test_rows_and_dicts_for_one_input(spark, models):
+    """By its name, as for several, and not all fields of a Row by their order."""
+    elements = [Row(id=7.0, x=1.0), {"x": 2.0, "id": 8.0}, Row(x=3.0), Row(y=4.0), Row(x=None)]
+
+    def found(elements, **arguments):
+        rdd = spark.sparkContext.parallelize([elements], 1).flatMap(list)
+        return sparktf.predict_rdd(rdd, models.signatures, **arguments).collect()
+
+    one = {"signature": "echo_float32"}
+    assert found([*elements, 5.0, None], **one) == [1.0, 2.0, 3.0, 4.0, None, 5.0, None]
+    assert found(elements[:2], inputs={"x": "id"}, **one) == [7.0, 8.0]
+    assert found([Row(id=7, x=[1.0, 2.0])]) == [[3.0, 6.0]]
+    for element in (Row(a=1.0, b=2.0), {"a": [1.0, 2.0]}):
+        with pytest.raises(Exception, match="no field 'x' in an element"):
+            found([element])
+
+
+def test_a_field_that_comes_twice(spark, models):
+    rdd = spark.sql("SELECT array(1d, 2d, 3d) AS a, 1d AS b, 2d AS b").rdd
+    with pytest.raises(Exception, match="several fields 'b' in an element"):
+        sparktf.predict_rdd(rdd, models.pairs).collect()
+
+
 def test_images_of_several_dimensions_and_plain_values(spark, models):
     images = [np.arange(6.0).reshape(2, 3, 1), np.ones((2, 3, 1))]
     rdd = spark.sparkContext.parallelize(images, 1)

@@ -227,7 +227,7 @@ def _to_float(values: NDArray[Any], to: Input) -> NDArray[Any]:
         return values
     source = values
     if dtype.itemsize == 2 and values.dtype.kind in "iu":
-        source = values.astype(np.float64)  # NumPy's way from there rounds to float32 first
+        source = _odd_float64(values)  # NumPy's way from there rounds to float32 first
     if to.dtype == "bfloat16" and source.dtype == np.float64:
         source = _odd_float32(source)
     beyond = False
@@ -249,6 +249,17 @@ def _numpy_dtype(name: str) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(bfloat16)
         return found
     return np.dtype(name)
+
+
+def _odd_float64(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The whole numbers as float64, and those between two as `_odd_float32` has them."""
+    found: NDArray[np.float64] = values.astype(np.float64)
+    large = np.abs(found) >= 2.0**53
+    if large.any():  # of 64 bits: a float64 holds those without the last 11 of them
+        high = values[large] >> 11
+        odd = high | (values[large] != high << 11)
+        found[large] = odd.astype(np.float64) * 2.0**11
+    return found
 
 
 def _odd_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:

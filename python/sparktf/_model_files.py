@@ -24,7 +24,7 @@ _UNUSED: Final = "assets.extra"
 # (URI, what a listing says of its files) -> the copy here.
 _fetched: dict[tuple[object, ...], LocalModel] = {}
 
-Stats = tuple[tuple[str, int, int], ...]
+Stats = tuple[tuple[object, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,7 @@ class LocalModel:
         source: As the user named it.
         folder: Has the `saved_model.pb`.
         fingerprint: Of the content of all files.
-        stats: Name, length and time of change of each file, which tell quickly that nothing has
-            changed.
+        stats: Name and `_stamp` of each file, which tell quickly that nothing has changed.
     """
 
     source: str
@@ -114,7 +113,7 @@ def fetch(model: str | os.PathLike[str], spark: SparkSession | None) -> LocalMod
             raise FileNotFoundError(f"no SavedModel at {source}: there is no such file or folder")
         if path.is_dir():
             return _local_model(source, path)
-        key: tuple[object, ...] = (str(path), path.stat().st_size, path.stat().st_mtime_ns)
+        key: tuple[object, ...] = (str(path), *_stamp(path))
         if not _is_copied(key):
             _fetched[key] = _local_model(source, _unzipped(path, source))
         return _fetched[key]
@@ -174,20 +173,37 @@ def _unzipped(file: Path, source: str) -> Path:
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
     """Name (with / on every system) and path of each file that a model is made of."""
+    return [(n, p) for n, p in _files_below(folder) if not n.startswith(f"{_UNUSED}/")]
+
+
+def _files_below(folder: Path) -> list[tuple[str, Path]]:
+    """All of them, also where a folder in it is a link, as in volumes that are mounted."""
     found = []
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith(f"{_UNUSED}/"):
-            found.append((name, path))
+    left: list[tuple[str, tuple[str, ...]]] = [("", (os.path.realpath(folder),))]
+    while left:
+        inner, above = left.pop()
+        for entry in os.scandir(folder / inner):
+            name = f"{inner}{entry.name}"
+            if not entry.is_dir():
+                if entry.is_file():
+                    found.append((name, folder / name))
+                continue
+            real = f"{above[-1]}/{entry.name}"
+            if entry.is_symlink() and (real := os.path.realpath(entry.path)) in above:
+                raise ValueError(f"{entry.path} is a link to a folder that it is in")
+            left.append((f"{name}/", (*above, real)))
     return sorted(found)
 
 
+def _stamp(file: Path) -> tuple[int, ...]:
+    """Another one when the file is. Its time alone may be that of an archive's entry or a copy's
+    original; the time at which it got that is the system's own."""
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
 def _stats(folder: Path) -> Stats:
-    found = []
-    for name, path in _files(folder):
-        stat = path.stat()
-        found.append((name, stat.st_size, stat.st_mtime_ns))
-    return tuple(found)
+    return tuple((name, *_stamp(path)) for name, path in _files(folder))
 
 
 def fingerprint(folder: Path) -> str:
@@ -243,5 +259,4 @@ def ship(model: LocalModel, spark: SparkSession) -> ModelLocation:
 
 def zip_folder(folder: Path, archive: Path) -> None:
     """All of a folder's files, those that a model does without included."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    zip_files([(path.relative_to(folder).as_posix(), path) for path in paths], archive)
+    zip_files(_files_below(folder), archive)

@@ -18,14 +18,14 @@ _ELEMENTS: Final = 10_000
 _BYTES: Final = 64 << 20
 
 
-def score(payload: bytes, fields: Sequence[str] | None, elements: Iterable[Any]) -> Iterator[Any]:
-    """The model's outputs for each element, or for these fields of each."""
+def score(payload: bytes, fields: Sequence[str], elements: Iterable[Any]) -> Iterator[Any]:
+    """The model's outputs for these fields of each element, or for elements that have none."""
     scoring = worker.unpickled(payload)
-    names: Sequence[str | None] = fields or [None]
+    field_of = _field if len(fields) > 1 else _only_field
     for piece in _pieces(elements, max(_ELEMENTS, scoring.batch_size)):
         columns = [
-            _column([_plain(_field(element, field)) for element in piece], to)
-            for to, field in zip(scoring.inputs, names, strict=True)
+            _column([_plain(field_of(element, field)) for element in piece], to)
+            for to, field in zip(scoring.inputs, fields, strict=True)
         ]
         yield from worker.score(scoring, columns).to_pylist()
 
@@ -88,9 +88,21 @@ def _with_decimals(value: Any) -> Any:
     return value
 
 
-def _field(element: Any, field: str | None) -> Any:
-    if field is None or element is None:
+def _only_field(element: Any, field: str) -> Any:
+    """What is for the one input of a model: the element, or of a Row or dict the field."""
+    names = element if isinstance(element, dict) else getattr(element, "__fields__", None)
+    if names is None:
         return element
+    if field not in names and len(element) == 1 and not isinstance(element, dict):
+        return element[0]
+    return _field(element, field)
+
+
+def _field(element: Any, field: str) -> Any:
+    if element is None:
+        return element
+    if list(getattr(element, "__fields__", ())).count(field) > 1:
+        raise ValueError(f"several fields {field!r} in an element: {element!r:.200}")
     try:
         return element[field]
     except (KeyError, ValueError, TypeError):  # of a dict, of a Row, of anything else

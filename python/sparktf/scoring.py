@@ -108,6 +108,9 @@ def register_udf(
 ) -> None:
     """Makes the model a function of SQL: ``SELECT tfpredict(features) FROM points``.
 
+    On Spark 3.5 and 4.0 it takes NaN for a null where a column is of plain floats or doubles;
+    ``tfpredict(if(x IS NULL, NULL, array(x)))`` keeps them apart.
+
     Args:
         spark: A classic or a Spark Connect session.
         name: Of the function.
@@ -150,8 +153,8 @@ def predict_rdd(
 
     Args:
         rdd: Of what the model's one input takes: numbers, lists (nested ones too), NumPy arrays (a
-            masked value is a null), ml Vectors, strings, bytes. For several inputs, of Rows or
-            dicts with a value for each.
+            masked value is a null), ml Vectors, strings, bytes; or of Rows or dicts with a field
+            for each input, as those of several inputs must be. A Row of one field is that field.
         model: As in `predict_udf`, and so are the others.
         signature: Name of the signature.
         tags: Those of the model's graph.
@@ -172,9 +175,9 @@ def predict_rdd(
 
     spark = SparkSession.builder.getOrCreate()
     plan = plans.make(model, signature, tags, inputs, outputs, batch_size, threads, spark)
-    labels = ["the RDD"] if len(plan.inputs) == 1 else [f"field {c!r}" for c in plan.columns]
+    fields = list(plan.columns)
+    labels = ["the RDD"] if len(fields) == 1 else [f"field {field!r}" for field in fields]
     payload = plans.payload(plan, spark, labels)
-    fields = None if len(plan.inputs) == 1 else list(plan.columns)
 
     def predict(elements: Iterable[Any]) -> Iterator[Any]:
         try:

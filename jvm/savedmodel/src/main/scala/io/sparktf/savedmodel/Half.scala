@@ -3,6 +3,17 @@ package io.sparktf.savedmodel
 /** float16 (IEEE 754 binary16) and bfloat16 (the upper half of a float). */
 private[savedmodel] object Half {
 
+  /**
+   * What is rounded to a half as a number itself would be: of the two floats that it is between, the odd
+   * one, which is in the middle of no two halves.
+   *
+   * @param beside whether it is more (1) or less (-1) than the float nearest to it, or that one (0)
+   */
+  def odd(nearest: Float, beside: Int): Float =
+    if (beside == 0 || (java.lang.Float.floatToRawIntBits(nearest) & 1) != 0) nearest
+    else if (beside > 0) Math.nextUp(nearest)
+    else Math.nextDown(nearest)
+
   def brainFromFloat(value: Float): Short = {
     val bits = java.lang.Float.floatToRawIntBits(value)
     if (value.isNaN) 0x7fc0.toShort

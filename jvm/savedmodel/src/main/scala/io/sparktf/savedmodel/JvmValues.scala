@@ -43,9 +43,22 @@ private[savedmodel] object JvmValues {
       )
   }
 
-  /** An empty sequence says nothing of what it would hold: anything fits. */
+  /**
+   * An empty sequence says nothing of what it would hold: anything fits. Of numbers and strings the
+   * first one tells it, as another one is noticed when it is taken; of an array's bytes it is not.
+   */
   private def elementType(values: collection.Seq[_]): DataType =
-    values.find(_ != null).map(typeOf).getOrElse(NullType)
+    values.find(_ != null).map(typeOf) match {
+      case None => NullType
+      case Some(first: ArrayType) =>
+        values.iterator.filter(_ != null).map(typeOf).foldLeft[DataType](first) { (all, next) =>
+          common(all, next).getOrElse(throw new IllegalArgumentException(
+            s"a row's values are of several types (${all.catalogString} beside " +
+              s"${next.catalogString}): give all in one"
+          ))
+        }
+      case Some(first) => first
+    }
 
   /**
    * The type that values of both types are of: there is one if they differ in what empty sequences
@@ -95,7 +108,11 @@ private[savedmodel] object JvmValues {
     case r: Row if r.schema != null =>
       inputs.map { spec =>
         val i = r.schema.fieldNames.indexOf(spec.name)
-        if (i >= 0) r.get(i)
+        if (i >= 0 && r.schema.fieldNames.indexOf(spec.name, i + 1) >= 0)
+          throw new IllegalArgumentException(
+            s"a row has several fields for the model's input $spec: rename them"
+          )
+        else if (i >= 0) r.get(i)
         else if (inputs.length == 1 && r.length == 1) r.get(0)
         else throw lacks(spec)
       }.toArray

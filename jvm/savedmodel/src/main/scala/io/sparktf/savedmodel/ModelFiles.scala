@@ -5,9 +5,9 @@ import java.lang.ref.WeakReference
 import java.math.BigInteger
 import java.net.{URI, URISyntaxException}
 import java.nio.file.{Files, FileVisitOption, NoSuchFileException, Path, Paths}
-import java.nio.file.attribute.BasicFileAttributes
+import java.nio.file.attribute.{BasicFileAttributes, FileTime}
 import java.security.MessageDigest
-import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.{ConcurrentHashMap, TimeUnit}
 import java.util.stream.Stream
 import java.util.zip.ZipInputStream
 
@@ -90,7 +90,9 @@ private[savedmodel] object ModelFiles {
       def isSame = source.stamp() == stamp
       val ofCopy = copy.isDefined // which nobody changes
       val found = fingerprint(folder)
-      val files = new ModelFiles(path, folder, found, () => ofCopy || isSame)
+      // Other times are not other files.
+      def isFound = ofCopy || isSame || fingerprint(folder) == found
+      val files = new ModelFiles(path, folder, found, () => isFound)
       if (!isSame) throw new IOException(s"$path was changed while it was read: load it again")
       copy.foreach(TemporaryFolders.removeWith(files, _))
       files
@@ -171,12 +173,18 @@ private[savedmodel] object ModelFiles {
       (if (Files.isDirectory(file)) filesBelow(file) else Seq(file)).map { f =>
         try {
           val is = Files.readAttributes(f, classOf[BasicFileAttributes])
-          s"$f ${is.size} ${is.lastModifiedTime.to(java.util.concurrent.TimeUnit.NANOSECONDS)} " +
-            is.fileKey
+          // The time of change may be that of an archive's entry or of a copy's original; the one at
+          // which it got that is the system's own.
+          val own = if (f.getFileSystem.supportedFileAttributeViews.contains("unix"))
+            Files.getAttribute(f, "unix:ctime").asInstanceOf[FileTime]
+          else is.creationTime
+          s"$f ${is.size} ${nanoseconds(is.lastModifiedTime)} ${nanoseconds(own)} ${is.fileKey}"
         } catch {
           case _: NoSuchFileException => s"$f is gone"
         }
       }.mkString("\n")
+
+    private def nanoseconds(time: FileTime): Long = time.to(TimeUnit.NANOSECONDS)
 
     override def find(newFolder: () => Path): Path =
       if (Files.isDirectory(file)) file else unzip(path, Files.newInputStream(file), newFolder())
@@ -239,8 +247,16 @@ private[savedmodel] object ModelFiles {
           "saved_model.pb"
       )
     }
-    val models = filesBelow(folder).filter(_.getFileName.toString == "saved_model.pb")
-    models.sortBy(_.getNameCount).headOption.getOrElse(noModel(path, folder)).getParent
+    val graphs = filesBelow(folder).filter(_.getFileName.toString == "saved_model.pb")
+    if (graphs.isEmpty) noModel(path, folder)
+    val models = graphs.filter(_.getNameCount == graphs.map(_.getNameCount).min).map(_.getParent)
+    if (models.length > 1) {
+      val names = models.map(folder.relativize(_)).mkString(", ")
+      throw new IllegalArgumentException(
+        s"$path holds several models, of which one is needed: $names"
+      )
+    }
+    models.head
   }
 
   private def inside(folder: Path, name: String, path: String): Path = {

@@ -1,15 +1,15 @@
 package io.sparktf.savedmodel
 
-import java.math.BigInteger
+import java.math.{BigDecimal, BigInteger}
 
 import org.apache.spark.sql.catalyst.expressions.SpecializedGetters
 import org.apache.spark.sql.types._
 import org.apache.spark.unsafe.Platform
 
 /**
- * Writes the elements of a column into a tensor's memory. A floating tensor rounds as TensorFlow's
- * own casts do; a whole number that does not fit, and a finite one that would become infinite, are
- * errors.
+ * Writes the elements of a column into a tensor's memory. A floating tensor gets the nearest numbers
+ * that it holds, rounded once; a whole number that does not fit, and a finite one that would become
+ * infinite, are errors.
  *
  * @param bytes of an element in the tensor
  * @param sameBits whether Spark holds the elements as the tensor does, so that arrays are copied
@@ -50,8 +50,14 @@ private[savedmodel] object NumberWriter {
   sealed private trait ReadDouble {
     def apply(from: SpecializedGetters, i: Int): Double
 
-    /** Rounded once, as TensorFlow casts. */
+    /** The nearest float. */
     def float(from: SpecializedGetters, i: Int): Float = apply(from, i).toFloat
+
+    /** A float that is rounded to a half as the number itself: see [[Half.odd]]. */
+    def odd(from: SpecializedGetters, i: Int): Float = {
+      val value = apply(from, i)
+      Half.odd(value.toFloat, java.lang.Double.compare(value, value.toFloat.toDouble))
+    }
   }
 
   sealed private trait ReadLong {
@@ -61,18 +67,38 @@ private[savedmodel] object NumberWriter {
   private def reader(element: DataType): Option[ReadDouble] = element match {
     case FloatType => Some(new ReadDouble {
         override def apply(from: SpecializedGetters, i: Int): Double = from.getFloat(i).toDouble
+        override def odd(from: SpecializedGetters, i: Int): Float = from.getFloat(i)
       })
     case DoubleType => Some(new ReadDouble {
         override def apply(from: SpecializedGetters, i: Int): Double = from.getDouble(i)
       })
     case d: DecimalType => Some(new ReadDouble {
-        override def apply(from: SpecializedGetters, i: Int): Double =
-          from.getDecimal(i, d.precision, d.scale).toDouble
+        private def decimal(from: SpecializedGetters, i: Int): Decimal =
+          from.getDecimal(i, d.precision, d.scale)
+        override def apply(from: SpecializedGetters, i: Int): Double = decimal(from, i).toDouble
+        override def float(from: SpecializedGetters, i: Int): Float = {
+          val value = decimal(from, i)
+          val double = value.toDouble
+          // The second rounding tells where the first has led to the middle of two floats.
+          val isMiddle = (java.lang.Double.doubleToRawLongBits(double) & 0x1fffffffL) == 0x10000000L
+          if (isMiddle || math.abs(double) < java.lang.Float.MIN_NORMAL)
+            value.toJavaBigDecimal.floatValue
+          else double.toFloat
+        }
+        override def odd(from: SpecializedGetters, i: Int): Float = {
+          val (value, nearest) = (decimal(from, i).toJavaBigDecimal, float(from, i))
+          if (nearest.isInfinite) nearest
+          else Half.odd(nearest, value.compareTo(new BigDecimal(nearest.toDouble)))
+        }
       })
     case other => integer(other).map(read =>
         new ReadDouble {
           override def apply(from: SpecializedGetters, i: Int): Double = read(from, i).toDouble
           override def float(from: SpecializedGetters, i: Int): Float = read(from, i).toFloat
+          override def odd(from: SpecializedGetters, i: Int): Float = {
+            val value = read(from, i)
+            Half.odd(value.toFloat, java.lang.Long.compare(value, value.toFloat.toLong))
+          }
         }
       )
   }
@@ -105,11 +131,11 @@ private[savedmodel] object NumberWriter {
           if (float.isInfinite) requireInfinite(from, i)
           Platform.putFloat(null, address, float)
         case DType.Float16 =>
-          val half = Half.fromFloat(read.float(from, i))
+          val half = Half.fromFloat(read.odd(from, i))
           if (Half.toFloat(half).isInfinite) requireInfinite(from, i)
           Platform.putShort(null, address, half)
         case _ =>
-          val half = Half.brainFromFloat(read.float(from, i))
+          val half = Half.brainFromFloat(read.odd(from, i))
           if (Half.brainToFloat(half).isInfinite) requireInfinite(from, i)
           Platform.putShort(null, address, half)
       }

@@ -59,6 +59,11 @@ final private[savedmodel] case class Scoring(
               fields.fieldNames.mkString(", ")
           )
         }
+        if (fields.fieldNames.indexOf(spec.name, i + 1) >= 0) {
+          throw new IllegalArgumentException(
+            s"the struct for the model ${model.path} has several fields for its input $spec: rename them"
+          )
+        }
         struct match {
           case made: CreateNamedStruct => made.valExprs(i)
           case other => GetStructField(other, i, Some(spec.name))
@@ -130,14 +135,17 @@ final private[savedmodel] class ScoredValues(
   private var batch: Batch = _
   private val open = new OpenBatch(task)
   private var pending: GenericInternalRow = _
+  private var failed = false
 
   private val done = new util.ArrayDeque[Option[Any]]()
 
   override def hasNext: Boolean = {
+    if (failed) throw new IllegalStateException("a row has failed before: see the error there")
     if (done.isEmpty) {
       try fill()
       catch {
         case e: Throwable =>
+          failed = true // rows that wait have no results
           open.close()
           throw e
       }

@@ -1,7 +1,8 @@
 package io.sparktf.savedmodel
 
 import java.io.FileNotFoundException
-import java.nio.file.{Files, Path}
+import java.nio.file.{Files, Path, Paths}
+import java.nio.file.attribute.FileTime
 
 import scala.collection.mutable
 
@@ -32,6 +33,28 @@ class LoadSuite extends ScoringSuite {
     assert(replaced.fingerprint != old.fingerprint)
     assertClose(replaced.predict(rows).flatten, Models.floats("linear_other"))
     assertClose(old.predict(rows).flatten, Models.floats("linear"))
+  }
+
+  test("a model with the names, sizes and times of another is not taken for it") {
+    val folder = temporaryFolder().resolve("model")
+    def put(name: String, note: String): Unit = {
+      ModelFiles.filesBelow(Paths.get(Models.path(name))).foreach { file =>
+        val to = folder.resolve(Paths.get(Models.path(name)).relativize(file).toString)
+        Files.createDirectories(to.getParent)
+        Files.write(to, Files.readAllBytes(file)) // as a copy that keeps times, and the file
+      }
+      Files.createDirectories(folder.resolve("assets"))
+      Files.write(folder.resolve("assets/words.txt"), note.getBytes)
+      ModelFiles.filesBelow(folder).foreach(Files.setLastModifiedTime(_, FileTime.fromMillis(0)))
+    }
+    put("linear", "a")
+    val first = SavedModel.load(folder.toString)
+    assert(SavedModel.load(folder.toString) == first)
+    put("linear", "a")
+    assert(first.withSignature("serve").fingerprint == first.fingerprint) // as it was
+    put("linear", "b")
+    assert(SavedModel.load(folder.toString).fingerprint != first.fingerprint)
+    assert(failure(first.withSignature("serve")).contains("was changed while it was read"))
   }
 
   test("a path may be a symbolic link, and lead to another model later") {
@@ -104,6 +127,14 @@ class LoadSuite extends ScoringSuite {
     Models.copy("linear_other", folder.resolve("a%20b"))
     val found = SavedModel.load(s"file://$folder/a%20b").predict(rows).flatten
     assertClose(found, Models.floats("linear_other"))
+  }
+
+  test("of a zip of several models, none is taken") {
+    val folder = temporaryFolder()
+    for (name <- Seq("1", "2")) Models.copy("linear", folder.resolve("all").resolve(name))
+    val zip = folder.resolve("all.zip")
+    Models.zip(folder.resolve("all").toString, zip, "versions/")
+    assert(failure(SavedModel.load(zip.toString)).contains("one is needed: versions/1, versions/2"))
   }
 
   test("a zip whose names lead out of it is refused") {

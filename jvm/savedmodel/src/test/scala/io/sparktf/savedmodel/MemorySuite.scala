@@ -95,6 +95,9 @@ class MemorySuite extends ScoringSuite {
     assert(found.take(20).toSeq == expected.toSeq.zipWithIndex.map { case (y, i) => s"$i $y" })
     assert(found.drop(20).head.contains("a row has 1 values"))
     assert(found.drop(21).forall(_.contains("has failed at a row before")))
+    val values = linear.scorer[Any, Any]().apply(Iterator(null, new Object, Array(1f, 2f)))
+    assert(failure(values.next()).contains("cannot be a model's input"))
+    assert(failure(values.next()).contains("a row has failed before"))
     // A result that no row can hold.
     val texts =
       spark.range(0, 10, 1, 1).selectExpr("id", "if(id = 3, unhex('FF'), binary('' || id)) x")

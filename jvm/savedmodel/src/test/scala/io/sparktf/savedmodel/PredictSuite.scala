@@ -92,6 +92,40 @@ class PredictSuite extends ScoringSuite {
     assert(large.toDouble.toFloat != large.toFloat)
   }
 
+  test("decimals, and numbers for halves, are rounded once") {
+    // A little beside the middle of two numbers, which the type between them takes for the middle.
+    val (ulp, little) = (math.pow(2, -23), math.pow(2, -40))
+    def decimal(value: Double) = new java.math.BigDecimal(value)
+    for (sign <- Seq(1, -1)) {
+      val middle = decimal(1 + ulp / 2).add(decimal(little * little / 256))
+      val above = middle.multiply(decimal(sign.toDouble)).setScale(37, java.math.RoundingMode.UP)
+      val float = sign * (1 + ulp).toFloat
+      assert(above.doubleValue.toFloat != float && echo("float32_scalar", above) == float)
+      val column_ = column(s"cast('$above' AS DECIMAL(38,37))")
+      val model = SavedModel.load(Models.path("echo"), "float32_scalar")
+      assert(model.transform(column_).head().getFloat(1) == float)
+      for ((dtype, bits) <- Seq("float16_scalar" -> 10, "bfloat16_scalar" -> 7)) {
+        val step = math.pow(2, -bits)
+        val up = sign * (1 + step).toFloat
+        assert(echo(dtype, sign * (1 + step / 2 + little)) == up)
+        assert(echo(dtype, sign * (1 + step / 2)) == sign * 1f) // ties to even
+        assert(echo(dtype, sign * (1 + step / 2 - little)) == sign * 1f)
+        val beside = decimal(1 + step / 2).add(new java.math.BigDecimal("1e-20"))
+        assert(echo(dtype, beside.multiply(decimal(sign.toDouble))) == up)
+      }
+      assert(echo("bfloat16_scalar", sign * ((1L << 62) + (1L << 54) + 1)) ==
+        sign * (math.pow(2, 62) + math.pow(2, 55)).toFloat)
+      assert(echo("bfloat16_scalar", sign * ((1L << 62) + (1L << 54))) ==
+        sign * math.pow(2, 62).toFloat)
+      assert(echo("float16_scalar", sign * 65519.999999) == sign * 65504f)
+      assert(failure(echo("float16_scalar", sign * 65520.0)).contains("beyond what float16"))
+      assert(echo("bfloat16_scalar", sign * 1e-45) == 0f)
+    }
+    assert(echo("bfloat16_scalar", Long.MaxValue) == math.pow(2, 63).toFloat)
+    assert(failure(echo("bfloat16_scalar", 1e39)).contains("is beyond what bfloat16"))
+    assert(echo("float32_scalar", new java.math.BigDecimal("1e-37")) == 1e-37f)
+  }
+
   test("numbers that do not fit are errors") {
     assert(failure(echo("int8_scalar", 128)).contains("128 does not fit int8"))
     assert(failure(echo("uint8_scalar", -1)).contains("-1 does not fit uint8"))
@@ -162,6 +196,23 @@ class PredictSuite extends ScoringSuite {
     val mixed = failure(model.predictAs[Array[Float]](Array(Seq[Any](1, 2.5))))
     assert(mixed.contains("column 'x' for the model's input x: float32[?, ?]"))
     assert(mixed.contains("a row's values are of several types"))
+    // Whose bytes are taken as they are.
+    for (
+      (dtype, row) <- Seq(
+        "float32" -> Seq(Array(1f, 2f), Array(3.0, 4.0)),
+        "float64" -> Seq(Array(1.0, 2.0), Array(3f, 4f)),
+        "float64" -> Seq(null, Seq(1.0, 2.0), Array(3, 4)),
+        "int64" -> Seq(Nil, Array(1L, 2L), Array(3, 4)),
+        "float32" -> Array[Any](Array(1f, 2f), Array(3L, 4L))
+      )
+    ) {
+      val ranks = SavedModel.load(Models.path("ranks"), s"${dtype}_2")
+      val message = failure(ranks.predictAs[Any](Array[Any](row)))
+      assert(message.contains("a row's values are of several types (array<"))
+    }
+    val same = SavedModel.load(Models.path("ranks"), "float32_2")
+      .predictAs[Array[Array[Float]]](Array(Seq(Seq(1f, 2f), Array(3f, 4f), Vector(5f, 6f))))
+    assert(same.head.map(_.toSeq).toSeq == Seq(Seq(1f, 2f), Seq(3f, 4f), Seq(5f, 6f)))
   }
 
   test("several inputs and outputs") {

@@ -292,6 +292,15 @@ class SqlSuite extends ScoringSuite {
     assert(lacking.contains("has no field for its input counts: int64[?, 3]; it has: label"))
   }
 
+  test("a struct with two fields for an input is an error") {
+    val twice = "struct(array(1, 2, 3) counts, 'a' label, 'b' label, 2.0 weight)"
+    assert(failure(sql(s"SELECT several($twice) FROM t").collect())
+      .contains("has several fields for its input label: string[?]"))
+    val rowByRow =
+      failure(sql(s"SELECT transform(array($twice), x -> several(x)) FROM t").collect())
+    assert(rowByRow.contains("a row has several fields for the model's input label"))
+  }
+
   test("some of the outputs, in small batches") {
     val model = SavedModel.load(Models.path("several"))
     spark.udf.register("total", model.function(Seq("total"), batchSize = 2))
