@@ -85,6 +85,24 @@ def test_the_schema_is_the_one_that_spark_infers(spark, tmp_path, look):
     assert rows.count() == rows.where("part IS NOT NULL AND size(pair) = 2").count() == 20
 
 
+PARTITIONS = [
+    ("1e3", "2"), ("1e3", "3000000000"), ("1e50", "1"), ("1.5", "1e400"), ("1.0000e4", "7."),
+    ("9" * 25, "1"), ("9" * 38, "1"), ("9" * 39, "1.5"), ("9" * 39, "3000000000"), ("0e5", "1"),
+    ("0" * 40 + "7", "1"), ("\u0663", "-1"), ("1.5\u00a0", "1"), (" 2.5", "1"),
+]  # fmt: skip
+
+
+def test_the_types_of_partition_columns_are_those_that_spark_infers(spark, tmp_path, write_records):
+    for row in zip(*PARTITIONS, strict=True):
+        folder = "/".join(f"k{number}={value}" for number, value in enumerate(row))
+        write_records(tmp_path / folder / "f", [{"x": [1]}])
+    inferred = spark.read.format("tfrecord").load(str(tmp_path)).schema
+    found = StructType.fromJson(json.loads(run("schema", "--json", tmp_path).output))
+    assert dict(zip(PARTITIONS, found[1:], strict=True)) == dict(
+        zip(PARTITIONS, inferred[1:], strict=True)
+    )
+
+
 def test_head(file):
     first, second = run("head", "-n", 2, file).output.split("\n\n")
     assert first.splitlines()[0].startswith(f"{file}, byte 0: ")
@@ -212,6 +230,23 @@ def test_sequences(tmp_path):
     assert run("schema", "--ddl", *option, path).output == "id BIGINT, s ARRAY<ARRAY<FLOAT>>\n"
     s = json.loads(run("stat", "--json", *option, path).output)["features"]["s"]
     assert (s["values"], s["shortest"], s["max"], s["feature_list"]) == (3, 2, 3.0, True)
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_a_feature_of_the_context_is_not_hidden_by_a_list_of_its_name(tmp_path, as_json):
+    example = tf.train.SequenceExample()
+    example.context.feature["x"].int64_list.value.append(7)
+    example.feature_lists.feature_list["x"].feature.add()
+    path = tmp_path / "sequence"
+
+    def head(code):
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            writer.write(example.SerializeToString())
+        return run("head", *as_json, path, code=code).output
+
+    assert "7" in head(0).splitlines()[-1]
+    example.feature_lists.feature_list["x"].feature[0].int64_list.value.append(8)
+    assert f"{path}: the record at byte 0: 'x' is a feature of the context and a" in head(1)
 
 
 def test_columns_of_sequences_are_those_that_spark_infers(spark, tmp_path):
@@ -422,6 +457,17 @@ def test_infinities_are_shown_without_a_warning(tmp_path, write_records):
     done = subprocess.run([*COMMAND, "stat", path], capture_output=True, text=True)
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1].split()[-5:] == ["-inf", "inf", "nan", "1", "NaN"]
+
+
+def test_what_comes_out_of_a_pipe_is_not_taken_for_nothing(file):
+    command = [*COMMAND, "stat", "/dev/stdin"]
+    content = Path(file).read_bytes()
+    piped = subprocess.run(command, input=content, capture_output=True)
+    assert piped.returncode == 2 and b"/dev/stdin is no file but a pipe" in piped.stderr
+    for name, compress in (("none", bytes), ("gzip", gzip.compress), ("zlib", zlib.compress)):
+        named = [*command, "--compression", name]
+        piped = subprocess.run(named, input=compress(content), capture_output=True, check=True)
+        assert b", 3 records of " in piped.stdout
 
 
 def test_what_is_not_there(tmp_path):

@@ -98,6 +98,17 @@ def test_a_file_that_changes_behind_the_listing_is_an_error(file):
         list(dataset)
 
 
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_a_compressed_file_that_changes_behind_the_listing_is_an_error(file, compress):
+    """Though all that is there by now is whole."""
+    for content in (compress(PLAIN), compress(PLAIN) * 3, b""):
+        path = file(compress(PLAIN) * 2)
+        dataset = sparktf.dataset(path, batch_size=2)
+        path.write_bytes(content)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{path} .*changed since"):
+            list(dataset)
+
+
 # ---------------------------------------------------------------- members and names
 
 

@@ -1,5 +1,6 @@
 """Which files `sparktf.dataset` reads: folders, globs, partitions."""
 
+import os
 from datetime import date
 
 import pytest
@@ -8,6 +9,8 @@ from pyspark.sql import types as t
 
 import sparktf
 from sparktf import _partitions
+from sparktf._file_systems import LocalFiles, TensorFlowFiles
+from sparktf._files import find_files
 
 
 def column(path, name="x", **arguments):
@@ -56,6 +59,33 @@ def test_a_name_that_exists_is_no_glob(write):
     folder = write(**{"a[1]": 1, "a1": 2})
     assert column(f"{folder}/a[1]") == [1]
     assert column(f"{folder}/a[0-9]") == [2]
+
+
+@pytest.mark.parametrize(
+    ("glob", "names"),
+    [
+        ("[^a]*", ["*x", "^x", "b1"]),
+        ("[!a]*", ["*x", "^x", "b1"]),
+        ("[a^]*", ["^x", "a1", "a^"]),
+        (r"[\^a]*", ["^x", "a1", "a^"]),
+        (r"\*x", ["*x"]),
+        ("[*]x", ["*x"]),
+        ("[ab]1", ["a1", "b1"]),
+    ],
+)
+def test_a_glob_means_the_same_with_tensorflow_and_without(write, glob, names):
+    folder = write(**dict.fromkeys(["a1", "b1", "^x", "*x", "a^"], 1))
+    for system in (TensorFlowFiles(), LocalFiles()):
+        found = find_files(f"{folder}/{glob}", "auto", system)
+        assert [file.path for file in found] == [f"{folder}/{name}" for name in names]
+
+
+def test_a_pipe_is_an_error_and_nobody_waits_for_what_comes_out_of_it(tmp_path, write):
+    folder = write(**{"a": 1})
+    os.mkfifo(tmp_path / "pipe")
+    for compression in ("auto", "none", "gzip"):
+        with pytest.raises(ValueError, match=r"/pipe is no file but a pipe"):
+            column(folder, compression=compression)
 
 
 def test_hidden_files_are_skipped_unless_named(tmp_path, write):
@@ -162,6 +192,12 @@ def test_a_folder_s_value_wins_over_the_file_s(write):
         ([_partitions.NULL_VALUE], "string", None),
         (["0x10"], "string", ["0x10"]),
         (["1.5.2"], "string", ["1.5.2"]),
+        (["3000000000", "9" * 39], "string", ["3000000000", "9" * 39]),
+        (["1.5", "9" * 39], "float32", [1.5, float("9" * 39)]),
+        (["1.5", "1e38"], "float32", [1.5, 1e38]),
+        (["\u0663", "1"], "int64", [3, 1]),
+        (["1.5\u00a0"], "string", ["1.5\u00a0"]),
+        ([" 1.5 ", "2"], "float32", [1.5, 2.0]),
     ],
 )
 def test_the_type_of_a_partition_column_is_the_one_that_spark_infers(values, dtype, expected):

@@ -267,6 +267,14 @@ def test_what_has_no_tensor(values, kind, shapes, message):
         one(values, kind, shapes=shapes)
 
 
+def test_there_must_be_a_feature():
+    with pytest.raises(ValueError, match="no column is left for the features: 'id' is the label"):
+        feed(numbered([4]), label="id")
+    for label in (None, "id"):
+        with pytest.raises(ValueError, match=r"no column is left for the .*: columns is empty"):
+            feed(numbered([4]), [], label)
+
+
 def test_a_later_row_of_another_length():
     kind = pa.list_(pa.float32())
     batches = [pa.record_batch([pa.array([[1.0] * n] * 3, kind)], ["x"]) for n in (4, 5)]

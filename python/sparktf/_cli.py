@@ -125,10 +125,12 @@ def head(
         decoded = _decoded(file, offset, record, record_type)
         if decoded is not None and not kinds.is_known:
             kinds.add(f"the record at byte {offset} of {file.path}", record, *decoded)
-        if as_json:
-            click.echo(json.dumps(show.plain(decoded, record, file), ensure_ascii=False))
-        else:
-            click.echo(("\n" if index else "") + show.record(decoded, record, file, offset))
+        with _in_record(file, offset):
+            if as_json:
+                text = json.dumps(show.plain(decoded, record, file), ensure_ascii=False)
+            else:
+                text = ("\n" if index else "") + show.record(decoded, record, file, offset)
+        click.echo(text)
     if record_type is None:
         with _as_error():
             kinds.check()
@@ -233,7 +235,7 @@ def completion(shell: str) -> None:
 def _find(paths: Sequence[str], compression: str) -> list[RecordFile]:
     try:
         return find_files(list(paths), compression, LocalFiles())
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise click.UsageError(str(error)) from None
 
 

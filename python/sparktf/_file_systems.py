@@ -5,12 +5,16 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 # Two letters at least: "C:/data" is a drive. Spark writes local paths as "file:/data".
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+
+# A character behind a backslash, or a set of some: [abc], [^abc] or [!abc].
+_GLOB_PART: Final = re.compile(r"\\(.)|\[([!^]?)(\]?[^\]]*\])", re.S)
 
 
 class FileSystem(Protocol):
@@ -33,7 +37,11 @@ class FileSystem(Protocol):
 
     def size(self, path: str) -> int: ...
 
-    def open(self, path: str) -> BinaryIO: ...
+    def open(self, path: str) -> BinaryIO:
+        """
+        Raises:
+            ValueError: It is a pipe or the like, which could not be read once more.
+        """
 
 
 class TensorFlowFiles:
@@ -76,6 +84,11 @@ class TensorFlowFiles:
         return paths
 
     def size(self, path: str) -> int:
+        if split_scheme(path)[1] is None and not _is_read_again(path):
+            raise ValueError(
+                f"{path} is no file but a pipe, a device or the like, which cannot be read in "
+                "each epoch: write what comes out of it into a file"
+            )
         return int(self._gfile.stat(path).length)
 
     def open(self, path: str) -> BinaryIO:
@@ -105,13 +118,30 @@ class LocalFiles:
         return os.listdir(path)  # noqa: PTH208 (names, not paths)
 
     def glob(self, pattern: str) -> list[str]:
-        return glob.glob(pattern)  # noqa: PTH207
+        return glob.glob(_GLOB_PART.sub(_as_python, pattern))  # noqa: PTH207
 
     def size(self, path: str) -> int:
         return Path(path).stat().st_size
 
     def open(self, path: str) -> BinaryIO:
+        if not _is_read_again(path):
+            raise ValueError(
+                f"{path} is no file but a pipe, a device or the like, whose bytes are gone once "
+                "they are looked at: say how they are compressed (--compression none), or write "
+                "them into a file"
+            )
         return Path(path).open("rb")
+
+
+def _as_python(part: re.Match[str]) -> str:
+    """What Hadoop, TensorFlow and shells spell otherwise in globs: `[^a]`, and a backslash."""
+    if part[1]:
+        return glob.escape(part[1])
+    return f"[{'!' * bool(part[2])}{part[3]}"
+
+
+def _is_read_again(path: str) -> bool:
+    return stat.S_ISREG(Path(path).stat().st_mode)
 
 
 def split_scheme(name: str | os.PathLike[str]) -> tuple[str, str | None]:

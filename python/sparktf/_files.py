@@ -194,7 +194,7 @@ def _with_compression(
                 head = opened.read(compressions.HEADER_LENGTH)
             codec = compressions.detect(file.path, head)
         name = compressions.tensorflow_name(file.path, codec)
-        return replace(file, compression=name if size else "", size=size, head=head)
+        return replace(file, compression=name, size=size, head=head)
 
     with ThreadPoolExecutor(_THREADS) as threads:
         return list(threads.map(look_at, files))

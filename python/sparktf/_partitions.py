@@ -10,12 +10,18 @@ from typing import Final
 #: The folder value in which Hive and Spark keep a null (or an empty string).
 NULL_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
-_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?")
-# What java.lang.Double.parseDouble takes, but for hexadecimal.
+# Java's Long.parseLong takes the digits of all scripts that have their place in one of its chars.
+_INTEGER: Final = re.compile(r"[+-]?(?:(?![\U00010000-\U0010ffff])\d)+")
+_DECIMAL: Final = re.compile(r"[+-]?(?:([0-9]+)\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?")
+# What java.lang.Double.parseDouble takes, but for hexadecimal; blanks are what String.trim removes.
+_BLANKS: Final = "".join(map(chr, range(0x21)))
 _DOUBLE: Final = re.compile(
-    r"\s*[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?)\s*"
+    r"[\x00-\x20]*[+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[dDfF]?)"
+    r"[\x00-\x20]*"
 )
+# The digits of Spark's largest decimal, and of those that hold all its int and bigint.
+_MOST_DIGITS: Final = 38
+_DIGITS: Final = {"int": 10, "long": 20}
 
 
 def parse_folder(folder: str) -> tuple[str, str] | None:
@@ -56,7 +62,10 @@ def infer_spark_type(values: Iterable[str]) -> str:
     kinds = {_kind(value) for value in values if value != NULL_VALUE}
     if dtype == "int64":
         return "bigint" if "long" in kinds else "int"
-    return "decimal(38,0)" if kinds <= {"int", "long", "decimal"} else "double"
+    if "double" in kinds:
+        return "double"
+    digits = (_DIGITS.get(_kind(v)) or _digits(v) for v in values if v != NULL_VALUE)
+    return f"decimal({max(digits)},0)"
 
 
 def _kind(value: str) -> str:
@@ -64,11 +73,22 @@ def _kind(value: str) -> str:
         number = int(value)
         if -(2**31) <= number < 2**31:
             return "int"
-        return "long" if -(2**63) <= number < 2**63 else "decimal"
-    decimal = _DECIMAL.fullmatch(value)
-    if decimal and len(decimal[1] or decimal[2] or "") <= int(decimal[3] or 0):
-        return "decimal"  # a whole number with an exponent, like 1e3
+        if -(2**63) <= number < 2**63:
+            return "long"
+    if 0 < _digits(value) <= _MOST_DIGITS:
+        return "decimal"  # a larger whole number, or one with an exponent, like 1e3
     return "double" if _DOUBLE.fullmatch(value) else "string"
+
+
+def _digits(value: str) -> int:
+    """How many a whole number has in a decimal of Spark's; 0 for what is none."""
+    decimal = _DECIMAL.fullmatch(value)
+    if decimal is None:
+        return 0
+    fraction = decimal[2] or decimal[3] or ""
+    known = ((decimal[1] or "") + fraction).lstrip("0") or "0"
+    zeros = int(decimal[4] or 0) - len(fraction)
+    return len(known) + zeros if zeros >= 0 else 0
 
 
 def convert(value: str, dtype: str, spark_type: str | None) -> int | float | str:
@@ -104,7 +124,7 @@ def _integer(value: str) -> int:
 def _float(value: str) -> float:
     if not _DOUBLE.fullmatch(value):
         raise ValueError(f"{value!r} is not a number")
-    return float(value.strip().rstrip("dDfF"))
+    return float(value.strip(_BLANKS).rstrip("dDfF"))
 
 
 def _boolean(value: str) -> int:

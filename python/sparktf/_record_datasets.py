@@ -39,7 +39,7 @@ def records(file: RecordFile) -> Iterator[bytes]:
 
     parts: Iterable[tuple[str, int, str]]
     if file.compression:
-        parts = _pieces(file.path.encode(), file.compression.encode())
+        parts = _pieces(file.path.encode(), file.compression.encode(), file.size)
     else:
         parts = [(file.path, file.size, _not_whole(file.path, f"its {file.size} bytes"))]
     for path, size, complaint in parts:
@@ -99,7 +99,7 @@ def batches(
     itself = tf.data.Dataset.from_tensors((path, size, complaint))
     pieces = tf.data.Dataset.from_generator(
         _pieces,
-        args=(path, compression),
+        args=(path, compression, size),
         output_signature=(
             tf.TensorSpec([], tf.string),
             tf.TensorSpec([], tf.int64),
@@ -151,11 +151,12 @@ def _not_whole(path: str, what: str) -> str:
     )
 
 
-def _pieces(path: bytes, compression: bytes) -> Iterator[tuple[str, int, str]]:
+def _pieces(path: bytes, compression: bytes, size: int) -> Iterator[tuple[str, int, str]]:
     """The contents of a compressed file in pieces of whole records: files of TensorFlow's memory.
 
     Each one's path, size and what is to be said if it cannot be read to its end. What is wrong with
-    the compressed file itself is a piece that cannot.
+    the compressed file itself is a piece that cannot, and so is a file that has not the bytes that
+    it was listed with: a member that is there no more, or is new, leaves a whole stream.
     """
     import tensorflow as tf
 
@@ -177,6 +178,9 @@ def _pieces(path: bytes, compression: bytes) -> Iterator[tuple[str, int, str]]:
                 with _in_memory(buffer[:end]) as piece:
                     yield piece, end, _not_whole(name, what)
             elif not buffer:
+                if file.tell() != size:
+                    with _in_memory(b"") as nothing:
+                        yield nothing, 1, _not_whole(name, f"its {size} bytes")
                 return
             elif needed == 0 or len(buffer) < wanted:
                 with _in_memory(b"") as nothing:

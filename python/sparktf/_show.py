@@ -86,7 +86,12 @@ def plain(decoded: Decoded, record: bytes, file: RecordFile) -> dict[str, Any]:
         features, lists = decoded
         found = {name: _list(value) for name, value in _ordered(features, record)}
         for name, steps in _ordered(lists, record):
-            found[name] = [_list(step) for step in steps.feature]
+            values = [_list(step) for step in steps.feature]
+            if found.get(name) and any(values):
+                raise ValueError(
+                    f"{name!r} is a feature of the context and a feature list: no table has both"
+                )
+            found[name] = found.get(name) or values
     return found | {
         name: None if value == partitions.NULL_VALUE else value for name, value in file.partition
     }

@@ -68,6 +68,11 @@ class Feed:
         if features is None:
             features = [name for name in known if name != label]
         self.features = list(features)
+        if not self.features:
+            raise ValueError(
+                "no column is left for the features"
+                + (f": {label!r} is the label" if columns is None else ": columns is empty")
+            )
         names = [*self.features, *([] if label is None else [label])]
         missing = [n for n in [*names, *(shapes or {})] if n not in known]
         if missing:
