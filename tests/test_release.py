@@ -132,7 +132,9 @@ def test_the_readme_on_pypi_links_to_files_of_this_version_at_github(metadata):
 
 def test_the_sdist_makes_the_same_wheel(dist, wheel, tmp_path):
     with tarfile.open(dist / f"sparktf-{VERSION}.tar.gz") as files:
-        files.extractall(tmp_path, filter="data")
+        # Not the argument `filter`, which the first releases of Python 3.10 and 3.11 do not have.
+        files.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        files.extractall(tmp_path)
     folder = tmp_path / f"sparktf-{VERSION}"
     assert {path.name for path in folder.iterdir()} == {
         *("PKG-INFO", "pyproject.toml", "hatch_build.py", ".gitignore"),
