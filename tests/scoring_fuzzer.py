@@ -351,11 +351,17 @@ def scored(spark: Any, path: str, found: Case) -> tuple[list[dict[str, Any]], An
     return rows, df
 
 
+_SMALLEST_NORMAL = 2.0**-126
+
+
 def key(value: Any) -> Any:
     """What makes NaN equal to itself, 0.0 unequal to -0.0, and numbers of any class equal."""
     if isinstance(value, list):
         return tuple(map(key, value))
     if isinstance(value, float):
+        # TensorFlow takes numbers below the normal ones for zeros on some of its threads.
+        if abs(value) < _SMALLEST_NORMAL:
+            value = math.copysign(0.0, value)
         return ("float", "nan" if math.isnan(value) else struct.pack("d", value))
     return int(value) if isinstance(value, Decimal) else value
 
