@@ -1,5 +1,6 @@
 package io.sparktf.tfrecord
 
+import MessageFields.{EndGroup, Fixed32, Fixed64, LengthDelimited, StartGroup, Varint}
 import WireFormat._
 
 /**
@@ -224,15 +225,10 @@ final private[tfrecord] class ExampleNormalizer(recordType: RecordType) {
 
   private def fail(at: Int, what: String): Nothing =
     throw new MalformedMessageException(
-      s"no valid tf.$recordType: $what at byte ${at - origin} of the message"
+      s"no valid tf.$recordType: $what at byte ${at - origin} of the message; " +
+        ForeignMessage.hint
     )
 
-  final private[this] val Varint = 0
-  final private[this] val Fixed64 = 1
-  final private[this] val LengthDelimited = 2
-  final private[this] val StartGroup = 3
-  final private[this] val EndGroup = 4
-  final private[this] val Fixed32 = 5
   // As deep as protobuf's own parsers go.
   final private[this] val MaxDepth = 100
 }

@@ -32,9 +32,8 @@ final private[tfrecord] class ExampleReader(
 
   /** Reads a record that [[decode]] leaves. */
   def readUnusual(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
-    unusual.normalize(bytes, start, end)
     features.strict = true
-    try if (!decode(unusual.buffer, 0, unusual.size)) throw unusual.unreadable()
+    try unusual.read(bytes, start, end)(decode)
     finally features.strict = false
     row.result()
   }

@@ -24,8 +24,7 @@ final private[tfrecord] class ExampleSummarizer(recordType: RecordType, file: St
         if (isAuto) MessageFields.holds(bytes, start, end, 2)
         else recordType == RecordType.SequenceExample
       val unusual = if (isSequence) unusualSequences else unusualExamples
-      unusual.normalize(bytes, start, end)
-      if (!look(unusual.buffer, 0, unusual.size)) throw unusual.unreadable()
+      unusual.read(bytes, start, end)(look)
     }
     features.note()
     featureLists.note()

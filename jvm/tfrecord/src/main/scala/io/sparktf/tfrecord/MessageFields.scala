@@ -4,12 +4,13 @@ import WireFormat._
 
 /** The fields of serialized messages of any kind. */
 private[tfrecord] object MessageFields {
+  // The wire types.
   final val Varint = 0
   final val Fixed64 = 1
   final val LengthDelimited = 2
-  final private val StartGroup = 3
-  final private val EndGroup = 4
-  final private val Fixed32 = 5
+  final val StartGroup = 3
+  final val EndGroup = 4
+  final val Fixed32 = 5
 
   /**
    * Calls `visit(number, wire type, content start, content end)` for the fields in `[start, end)`,

@@ -41,9 +41,8 @@ final private[tfrecord] class SequenceExampleReader(
 
   override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
     if (!decode(bytes, start, end)) {
-      unusual.normalize(bytes, start, end)
       features.strict = true
-      try if (!decode(unusual.buffer, 0, unusual.size)) throw unusual.unreadable()
+      try unusual.read(bytes, start, end)(decode)
       finally features.strict = false
     }
     row.result()
