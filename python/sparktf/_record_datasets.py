@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sparktf._compression import masked_crc32c
 from sparktf._files import RecordFile
 from sparktf._inflating import Inflated, InflateError
+from sparktf._records import FRAME_BYTES, HEADER, filled
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # What is inflated at once and handed to TensorFlow, unless a record is longer.
 _PIECE: Final = 2 << 20
 _RECORDS_AT_ONCE: Final = 16
-_HEADER: Final = struct.Struct("<QI")
-_FRAME_BYTES: Final = _HEADER.size + 4
 
 
 def records(file: RecordFile) -> Iterator[bytes]:
@@ -47,7 +45,7 @@ def records(file: RecordFile) -> Iterator[bytes]:
         try:
             for batch in dataset.as_numpy_iterator():
                 yield from batch
-                size -= sum(map(len, batch)) + _FRAME_BYTES * len(batch)
+                size -= sum(map(len, batch)) + FRAME_BYTES * len(batch)
         except tf.errors.DataLossError as e:
             raise tf.errors.DataLossError(e.node_def, e.op, complaint) from None
         if size != 0:
@@ -127,7 +125,7 @@ def _checked(
 
     # An error of TensorFlow's ends the file, whose bytes then are not all there. Opening a file
     # that is gone would be tried without end, but these do end.
-    is_read = tf.data.Dataset.from_tensors(True).repeat(size // (_FRAME_BYTES * batch) + 2)
+    is_read = tf.data.Dataset.from_tensors(True).repeat(size // (FRAME_BYTES * batch) + 2)
     records = tf.data.TFRecordDataset(path).batch(batch)
     read = tf.data.Dataset.zip((is_read, records)).ignore_errors(log_warning=True)
     end = tf.data.Dataset.from_tensors((False, tf.zeros([0], tf.string)))
@@ -135,7 +133,7 @@ def _checked(
     def check(before: Any, chunk: Any) -> tuple[Any, Any]:
         is_read, records = chunk
         lengths = tf.cast(tf.strings.length(records), tf.int64)
-        passed = before + tf.reduce_sum(lengths + _FRAME_BYTES)
+        passed = before + tf.reduce_sum(lengths + FRAME_BYTES)
         is_right = tf.logical_or(is_read, tf.equal(passed, size))
         # It has an effect, so it runs, and what it raises is raised.
         tf.raw_ops.Assert(condition=is_right, data=[complaint])
@@ -167,7 +165,7 @@ def _pieces(path: bytes, compression: bytes, size: int) -> Iterator[tuple[str, i
         while True:
             wanted = max(_PIECE, needed)
             try:
-                buffer = _filled(inflated, buffer, wanted)
+                buffer = filled(inflated, buffer, wanted)
             except InflateError as error:
                 with _in_memory(b"") as nothing:
                     yield nothing, 1, f"{name}: {error}, behind byte {offset} of what it holds"
@@ -203,26 +201,17 @@ def _in_memory(content: bytes) -> Iterator[str]:
         tf.io.gfile.remove(path)
 
 
-def _filled(source: Inflated, begun: bytes, size: int) -> bytes:
-    """At least so many bytes, fewer at the end."""
-    pieces, missing = [begun], size - len(begun)
-    while missing > 0 and (piece := source.read(_PIECE)):
-        pieces.append(piece)
-        missing -= len(piece)
-    return b"".join(pieces)
-
-
 def _whole_frames(buffer: bytes) -> tuple[int, int]:
     """Where the last whole frame ends, and how many bytes the one behind it needs.
 
     That is none where its header is damaged. The checksums of the others TensorFlow compares.
     """
     end, size = 0, len(buffer)
-    unpack = _HEADER.unpack_from
-    while end + _HEADER.size <= size:
+    unpack = HEADER.unpack_from
+    while end + HEADER.size <= size:
         length, checksum = unpack(buffer, end)
-        if end + _FRAME_BYTES + length > size:
+        if end + FRAME_BYTES + length > size:
             is_damaged = masked_crc32c(buffer[end : end + 8]) != checksum
-            return end, 0 if is_damaged else _FRAME_BYTES + length
-        end += _FRAME_BYTES + length
-    return end, _HEADER.size
+            return end, 0 if is_damaged else FRAME_BYTES + length
+        end += FRAME_BYTES + length
+    return end, HEADER.size

@@ -17,9 +17,10 @@ from sparktf._inflating import Inflated, InflateError, Source
 
 # Read at once. What a corrupt length asks for is never allocated: lengths have a checksum.
 _BLOCK: Final = 1 << 20
-_HEADER: Final = struct.Struct("<QI")
+# What a frame has before the record, its length and the checksum of that, and in all beside it.
+HEADER: Final = struct.Struct("<QI")
 _CHECKSUM: Final = struct.Struct("<I")
-_FRAME_BYTES: Final = _HEADER.size + _CHECKSUM.size
+FRAME_BYTES: Final = HEADER.size + _CHECKSUM.size
 
 
 class DamagedFileError(ValueError):
@@ -127,19 +128,19 @@ def check_beginning(path: str, head: bytes, size: int | None) -> None:
     """
     if not head:
         return
-    if len(head) < _HEADER.size:
+    if len(head) < HEADER.size:
         raise NoRecordsError(
             path,
-            f"it has {len(head)} bytes, and a record's header has {_HEADER.size} (which may "
+            f"it has {len(head)} bytes, and a record's header has {HEADER.size} (which may "
             "have been cut off)",
         )
-    length, checksum = _HEADER.unpack(head)
+    length, checksum = HEADER.unpack(head)
     # Text, read as a length, is far more than any file has.
-    is_possible = size is not None and length + _FRAME_BYTES <= size
+    is_possible = size is not None and length + FRAME_BYTES <= size
     if not is_possible and masked_crc32c(head[:8]) != checksum:
         raise NoRecordsError(
             path,
-            f"its first {_HEADER.size} bytes are no record's length and the checksum of it (which "
+            f"its first {HEADER.size} bytes are no record's length and the checksum of it (which "
             "may have been damaged)",
         )
 
@@ -161,48 +162,45 @@ def masked_checksum() -> Callable[[bytes], int]:
 def _frames(source: Source, path: str, size: int | None) -> Iterator[Frame]:
     checksum_of = masked_checksum()
     buffer, position, start = b"", 0, 0  # `start` is the offset of the buffer's first byte
-    needed = _HEADER.size  # bytes from `position` on
+    needed = HEADER.size  # bytes from `position` on
     while True:
         if len(buffer) - position < needed:
             start += position
-            buffer, position = _filled(source, buffer[position:], needed, path, start), 0
+            try:
+                buffer, position = filled(source, buffer[position:], needed), 0
+            except InflateError as error:
+                raise DamagedFileError(path, start, str(error)) from None
             if start == 0:
-                check_beginning(path, buffer[: _HEADER.size], size)
+                check_beginning(path, buffer[: HEADER.size], size)
             if not buffer:
                 return
             if len(buffer) < needed:
-                raise _cut_off(path, start, needed - len(buffer), needed == _HEADER.size)
-        length, checksum = _HEADER.unpack_from(buffer, position)
+                raise _cut_off(path, start, needed - len(buffer), needed == HEADER.size)
+        length, checksum = HEADER.unpack_from(buffer, position)
         if checksum_of(buffer[position : position + 8]) != checksum:
             raise DamagedFileError(
                 path, start + position, "the checksum of a record's length does not fit it"
             )
-        needed = _FRAME_BYTES + length
+        needed = FRAME_BYTES + length
         if len(buffer) - position < needed:
             continue
         end = position + needed - _CHECKSUM.size
-        record = buffer[position + _HEADER.size : end]
+        record = buffer[position + HEADER.size : end]
         is_whole = checksum_of(record) == _CHECKSUM.unpack_from(buffer, end)[0]
         yield Frame(start + position, record, is_whole)
         position += needed
-        needed = _HEADER.size
+        needed = HEADER.size
 
 
-def _filled(source: Source, begun: bytes, needed: int, path: str, offset: int) -> bytes:
-    """At least so many bytes, of a frame at `offset` that has begun; fewer where a file ends.
+def filled(source: Source, begun: bytes, needed: int) -> bytes:
+    """What has begun with so many bytes at least, fewer where the source ends.
 
     Raises:
-        DamagedFileError: They cannot be inflated.
+        InflateError: As the source does.
     """
     pieces = [begun]
     missing = needed - len(begun)
-    while missing > 0:
-        try:
-            piece = source.read(max(_BLOCK, min(missing, 64 * _BLOCK)))
-        except InflateError as error:
-            raise DamagedFileError(path, offset, str(error)) from None
-        if not piece:
-            break
+    while missing > 0 and (piece := source.read(max(_BLOCK, min(missing, 64 * _BLOCK)))):
         pieces.append(piece)
         missing -= len(piece)
     return b"".join(pieces)
