@@ -11,20 +11,19 @@ program.
 
 from __future__ import annotations
 
-import argparse
 import collections
 import decimal
 import os
 import pickle
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
+import fuzzing
 import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T  # noqa: N812
@@ -183,21 +182,13 @@ def check(seed: int, spark: SparkSession) -> None:
 def main() -> None:
     import sparktf
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--count", type=int)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    options = parser.parse_args()
+    seeds = fuzzing.seeds(__doc__ or "")
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     spark = sparktf.configure(builder).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    end = time.monotonic() + 60 * options.minutes
-    seed = options.seed
-    while seed - options.seed < options.count if options.count else time.monotonic() < end:
+    for seed in seeds:
         check(seed, spark)
-        seed += 1
     spark.stop()
-    print(f"{seed - options.seed} runs' feeds, from seed {options.seed} on: as they should be")
 
 
 if __name__ == "__main__":

@@ -11,19 +11,18 @@ without, in splits of any length, in each mode, counted in the ways that SQL has
 
 from __future__ import annotations
 
-import argparse
 import collections
 import math
 import os
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import fuzzing
 import numpy as np
 import tensorflow as tf
 from pyspark.sql import DataFrame, SparkSession
@@ -296,22 +295,14 @@ def run(seed: int, spark: SparkSession) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--count", type=int)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    options = parser.parse_args()
+    seeds = fuzzing.seeds(__doc__ or "")
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "2")
     spark = sparktf.configure(builder).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
-    end = time.monotonic() + 60 * options.minutes
-    seed = options.seed
-    while seed - options.seed < options.count if options.count else time.monotonic() < end:
+    for seed in seeds:
         run(seed, spark)
-        seed += 1
     spark.stop()
-    print(f"{seed - options.seed} seeds from {options.seed} on, no finding")
 
 
 if __name__ == "__main__":

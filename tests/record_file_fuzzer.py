@@ -9,17 +9,16 @@ both raise. The tests run a fixed number of the same. `make fuzz-files-python` r
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import struct
 import tempfile
-import time
 import zlib
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import fuzzing
 import google_crc32c
 import tensorflow as tf
 
@@ -165,20 +164,10 @@ def check(seed: int, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--count", type=int)
-    parser.add_argument("--minutes", type=float, default=1)
-    arguments = parser.parse_args()
-    end = time.monotonic() + 60 * arguments.minutes
-    seed = arguments.seed
+    seeds = fuzzing.seeds(__doc__ or "")
     with tempfile.TemporaryDirectory() as folder:
-        while (
-            seed - arguments.seed < arguments.count if arguments.count else time.monotonic() < end
-        ):
+        for seed in seeds:
             check(seed, Path(folder))
-            seed += 1
-    print(f"{seed - arguments.seed:,} files, from seed {arguments.seed}: as they should be read")
 
 
 if __name__ == "__main__":
