@@ -23,8 +23,8 @@ from pathlib import Path
 import data_sets
 from machine import save
 
-from sparktf._records import read_records
-from sparktf._statistics import Statistics
+from sparktf.records.frames import read_records
+from sparktf.records.statistics import Statistics
 
 
 def verify(path: str) -> int:

@@ -83,7 +83,7 @@ def plain(paths: list[str]) -> int:
 
 
 def same_decoding(paths: list[str]) -> int:
-    from sparktf._image_decoding import decode_image
+    from sparktf.images.decoding import decode_image
 
     total = 0
     for path in paths:

@@ -36,7 +36,7 @@ def peak_mib(pid: int | str) -> int:
 
 def jars(*folders: str) -> list[str]:
     """The jars in folders of this repository, but for those of a Scala that is not this Spark's."""
-    from sparktf._spark_submit import scala_version
+    from sparktf.spark.submit_jars import scala_version
 
     (other,) = {"2.12", "2.13"} - {scala_version()}
     found = [jar for folder in folders for jar in sorted((ROOT / folder).glob("*.jar"))]

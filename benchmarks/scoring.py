@@ -252,10 +252,10 @@ def workers(spark: SparkSession) -> list[dict[str, int]]:
     def look(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow as pa
 
-        from sparktf import _model_cache
+        from sparktf.models import cache
 
         for _ in batches:
-            yield pa.RecordBatch.from_pylist([{"pid": os.getpid(), "loads": _model_cache.loads}])
+            yield pa.RecordBatch.from_pylist([{"pid": os.getpid(), "loads": cache.loads}])
 
     tasks = 16 * PROCESSES
     rows = spark.range(0, tasks, 1, tasks).mapInArrow(look, "pid long, loads long").collect()

@@ -168,10 +168,10 @@ def loads(spark: Any) -> Callable[[], dict[int, int]]:
 
         import pyarrow as pa
 
-        from sparktf import _model_cache
+        from sparktf.models import cache
 
         for _batch in batches:
-            row = [[os.getpid()], [_model_cache.loads]]
+            row = [[os.getpid()], [cache.loads]]
             yield pa.RecordBatch.from_arrays([pa.array(v, pa.int64()) for v in row], ["pid", "n"])
 
     def ask() -> dict[int, int]:

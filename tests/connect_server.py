@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from sparktf import _spark_submit
+from sparktf.spark import submit_jars
 
 
 def require() -> None:
     """Skips the test where Spark Connect, or what its client needs, is not there."""
-    if not any((_spark_submit.spark_home() / "jars").glob("spark-connect_*.jar")):
+    if not any((submit_jars.spark_home() / "jars").glob("spark-connect_*.jar")):
         pytest.skip("Spark 3.5 brings no Connect server along")
     for module in ("grpc", "grpc_status", "google.rpc"):
         pytest.importorskip(module)
@@ -29,7 +29,7 @@ def require() -> None:
 def run(folder: Path, master: str = "local[2]", **settings: str) -> Iterator[str]:
     """The address of a server whose working directory is `folder`; `__` in a setting is a dot."""
     require()
-    spark_home = _spark_submit.spark_home()
+    spark_home = submit_jars.spark_home()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -228,7 +228,7 @@ def _commands(root: Path) -> Path:
     if not folder.exists():
         folder.mkdir()
         command = folder / "sparktf"
-        main = "from sparktf._cli import main; main(prog_name='sparktf')"
+        main = "from sparktf.cli.commands import main; main(prog_name='sparktf')"
         command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{main}" "$@"\n')
         command.chmod(0o755)
     return folder

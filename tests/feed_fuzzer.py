@@ -28,7 +28,7 @@ import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T  # noqa: N812
 
-from sparktf._train_spill import PLACE, spread
+from sparktf.training.task.spill import PLACE, spread
 
 Value = Callable[[random.Random], Any]
 
@@ -119,8 +119,8 @@ class Run:
 
             import pyarrow as pa
 
-            from sparktf._train_feed import Feed, dataset
-            from sparktf._train_spill import Spill
+            from sparktf.training.process.feed import Feed, dataset
+            from sparktf.training.task.spill import Spill
 
             spill = Spill.of(batch.rename_columns(columns) for batch in batches)
             features = [name for name in names if name != label]

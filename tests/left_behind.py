@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 # Of the processes that a run starts: the workers', and those that watch over them.
-_SIGNS = (b"sparktf._train_child", b"read x; kill -9 0")
+_SIGNS = (b"sparktf.training.process.run", b"read x; kill -9 0")
 
 # A shuffle file, as Spark's block managers name them.
 _SPARKS = re.compile(r"/blockmgr-[^/]+/[0-9a-f]{2}/shuffle_\d+_\d+_\d+\.data \(deleted\)$")

@@ -29,9 +29,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T  # noqa: N812
 
 import sparktf
-from sparktf._file_systems import LocalFiles
-from sparktf._files import find_files
-from sparktf._records import read_records
+from sparktf.records.files import find_files
+from sparktf.records.frames import read_records
+from sparktf.storage.file_systems import LocalFiles
 
 SOURCES = ("tfrecord", "tfrecordv2")
 NAMES = ("x", "Y", "a b", "é", "dotted.name", "quote`d", "数", "a very long name " * 9)

@@ -23,9 +23,9 @@ import google_crc32c
 import tensorflow as tf
 
 import sparktf
-from sparktf._file_systems import LocalFiles
-from sparktf._files import find_files
-from sparktf._records import read_records
+from sparktf.records.files import find_files
+from sparktf.records.frames import read_records
+from sparktf.storage.file_systems import LocalFiles
 
 SCHEMA = {"x": tf.io.FixedLenFeature([], tf.int64), "s": tf.io.FixedLenFeature([], tf.string)}
 NAMES = ("f", "f.tfrecord", "f.gz", "f.tfrecord.zlib", "ä %41[b] {c}*", "k=1.5 ü.gz", "f.deflate")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from published import ROOT, VERSION, users_environment
 
-from sparktf import _spark_submit
+from sparktf.spark import submit_jars
 
 _IVY = ROOT / "target" / "ivy"
 
@@ -34,8 +34,8 @@ def run(
         **variables: Of its environment.
     """
     folder.mkdir()
-    spark_home = _spark_submit.spark_home()
-    scala = _spark_submit.scala_version()
+    spark_home = submit_jars.spark_home()
+    scala = submit_jars.scala_version()
     coordinates = [f"io.github.sparktf:{name}_{scala}:{VERSION}" for name in packages]
     # What does not change is kept: TensorFlow's archive is large, and unpacked when first used.
     unpacked = f"-Dorg.bytedeco.javacpp.cachedir={ROOT / 'target' / 'javacpp'}"

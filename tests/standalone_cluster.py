@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparktf import _spark_submit
+from sparktf.spark import submit_jars
 
 # What Spark's discovery scripts print; each worker has its own names.
 _DISCOVERY = """#!/bin/sh
@@ -53,10 +53,10 @@ def run(folder: Path, memory: str = "2g") -> Iterator[Cluster]:
             home = folder / name
             (home / "local").mkdir(parents=True)
             log = home / "log"
-            command = [str(_spark_submit.spark_home() / "bin" / "spark-class"), kind, *arguments]
+            command = [str(submit_jars.spark_home() / "bin" / "spark-class"), kind, *arguments]
             left_out = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING")
             given = {
-                "SPARK_HOME": str(_spark_submit.spark_home()),
+                "SPARK_HOME": str(submit_jars.spark_home()),
                 "PYSPARK_PYTHON": sys.executable,
                 "SPARK_LOCAL_DIRS": str(home / "local"),
                 "SPARK_DAEMON_MEMORY": "512m",

@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.types import StructType
 
-from sparktf import _cli
-from sparktf._statistics import Statistics
+from sparktf.cli import commands
+from sparktf.records.statistics import Statistics
 
 pytestmark = pytest.mark.one_spark
 
-COMMAND = [sys.executable, "-c", "from sparktf._cli import main; main(prog_name='sparktf')"]
+COMMAND = [sys.executable, "-c", "from sparktf.cli.commands import main; main(prog_name='sparktf')"]
 RECORDS = [
     {"id": [1], "name": ["one"], "x": [0.5, float("nan")], "raw": [b"\xff\x00"], "empty": []},
     {"id": [-(2**63)], "name": ["zwei \x1b[31m"], "x": [], "raw": [b"\xfe"]},
@@ -33,7 +33,7 @@ RECORDS = [
 
 
 def run(*arguments, code=0):
-    result = CliRunner().invoke(_cli.main, [str(a) for a in arguments], prog_name="sparktf")
+    result = CliRunner().invoke(commands.main, [str(a) for a in arguments], prog_name="sparktf")
     assert result.exit_code == code, result.output
     return result
 
@@ -45,7 +45,7 @@ def file(tmp_path, write_records):
 
 def test_nothing_heavy_is_imported(file):
     code = (
-        "import sys\nfrom sparktf._cli import main\n"
+        "import sys\nfrom sparktf.cli.commands import main\n"
         "try: main(['stat', sys.argv[1]])\nexcept SystemExit as e: assert not e.code\n"
         "assert not {'tensorflow', 'pyspark', 'pandas', 'pyarrow'} & set(sys.modules)"
     )
@@ -543,7 +543,7 @@ def test_the_demo_is_the_quickstart():
 
 
 def test_the_demo_says_what_it_needs(monkeypatch):
-    found = _cli.find_spec
-    monkeypatch.setattr(_cli, "find_spec", lambda name: None if name == "PIL" else found(name))
+    found = commands.find_spec
+    monkeypatch.setattr(commands, "find_spec", lambda name: None if name == "PIL" else found(name))
     told = run("demo", code=1).output
     assert "the demo needs some packages more (PIL): pip install 'sparktf[cli,spark" in told

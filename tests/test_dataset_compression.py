@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import sparktf
-from sparktf import _compression
+from sparktf.records import compression
 
 
 def column(path, name="x", **arguments):
@@ -84,9 +84,9 @@ def test_a_codec_that_tensorflow_lacks_is_named_with_the_file(tmp_path, name, he
 )
 def test_an_intact_record_header_is_believed_before_a_magic_number(magic):
     length = magic.ljust(8, b"\0")
-    checksum = _compression.masked_crc32c(length).to_bytes(4, "little")
-    assert _compression.from_first_bytes(length + checksum) == "none"
-    assert _compression.from_first_bytes(length + bytes(4)) != "none"
+    checksum = compression.masked_crc32c(length).to_bytes(4, "little")
+    assert compression.from_first_bytes(length + checksum) == "none"
+    assert compression.from_first_bytes(length + bytes(4)) != "none"
 
 
 def test_a_long_record_whose_length_looks_like_zlib_is_read(tmp_path, example):
@@ -103,7 +103,7 @@ def test_a_long_record_whose_length_looks_like_zlib_is_read(tmp_path, example):
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"\x1f", bytes(11), b"plain text, no record"])
 def test_files_without_a_header_are_not_taken_for_compressed(content):
-    assert _compression.from_first_bytes(content[:12]) == "none"
+    assert compression.from_first_bytes(content[:12]) == "none"
 
 
 def test_the_checksum_is_tfrecord_s(tmp_path):
@@ -111,6 +111,6 @@ def test_the_checksum_is_tfrecord_s(tmp_path):
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(bytes(range(256)) * 300)
     head = path.read_bytes()[:12]
-    assert _compression.is_record_header(head)
-    assert not _compression.is_record_header(head[:11] + bytes([head[11] ^ 1]))
-    assert not _compression.is_record_header(head[:11])
+    assert compression.is_record_header(head)
+    assert not compression.is_record_header(head[:11] + bytes([head[11] ^ 1]))
+    assert not compression.is_record_header(head[:11])

@@ -8,9 +8,9 @@ import tensorflow as tf
 from pyspark.sql import types as t
 
 import sparktf
-from sparktf import _partitions
-from sparktf._file_systems import LocalFiles, TensorFlowFiles
-from sparktf._files import find_files
+from sparktf.records import partitions
+from sparktf.records.files import find_files
+from sparktf.storage.file_systems import LocalFiles, TensorFlowFiles
 
 
 def column(path, name="x", **arguments):
@@ -188,8 +188,8 @@ def test_a_folder_s_value_wins_over_the_file_s(write):
         (["1", " 2", "1_0"], "string", ["1", " 2", "1_0"]),
         (["true"], "string", ["true"]),
         (["2024-01-01"], "string", ["2024-01-01"]),
-        (["1", _partitions.NULL_VALUE], "int64", None),
-        ([_partitions.NULL_VALUE], "string", None),
+        (["1", partitions.NULL_VALUE], "int64", None),
+        ([partitions.NULL_VALUE], "string", None),
         (["0x10"], "string", ["0x10"]),
         (["1.5.2"], "string", ["1.5.2"]),
         (["3000000000", "9" * 39], "string", ["3000000000", "9" * 39]),
@@ -201,9 +201,9 @@ def test_a_folder_s_value_wins_over_the_file_s(write):
     ],
 )
 def test_the_type_of_a_partition_column_is_the_one_that_spark_infers(values, dtype, expected):
-    assert _partitions.infer_dtype(values) == dtype
+    assert partitions.infer_dtype(values) == dtype
     if expected is not None:
-        assert [_partitions.convert(value, dtype, None) for value in values] == expected
+        assert [partitions.convert(value, dtype, None) for value in values] == expected
 
 
 def test_a_schema_gives_partition_columns_their_type(write):

@@ -5,9 +5,9 @@ import json
 import pytest
 
 import sparktf
-from sparktf._file_systems import LocalFiles
-from sparktf._files import find_files
-from sparktf._records import read_records
+from sparktf.records.files import find_files
+from sparktf.records.frames import read_records
+from sparktf.storage.file_systems import LocalFiles
 
 pytestmark = pytest.mark.one_spark
 

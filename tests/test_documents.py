@@ -13,7 +13,7 @@ import pytest
 import spark_shell
 from document_blocks import PAGES, ROOT, Runner, blocks
 
-from sparktf import _spark_submit
+from sparktf.spark import submit_jars
 
 pytestmark = pytest.mark.one_spark
 
@@ -181,7 +181,7 @@ def messages():
     for file in ROOT.glob("jvm/*/src/main/**/*.scala"):
         found += constants_of_scala(file.read_text())
     # Spark's own errors.
-    jars = _spark_submit.spark_home() / "jars"
+    jars = submit_jars.spark_home() / "jars"
     (jar,) = jars.glob("spark-common-utils_*.jar")
     with zipfile.ZipFile(jar) as archive:
         conditions = json.loads(archive.read("error/error-conditions.json"))

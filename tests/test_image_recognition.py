@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import sparktf
-from sparktf import _remote_files
+from sparktf.storage import by_spark
 
 pytestmark = [pytest.mark.one_spark, pytest.mark.timeout(700)]
 
@@ -41,7 +41,7 @@ def digits(tmp_path_factory):
 def test_from_images_on_hdfs_to_predictions_on_hdfs(spark, digits, tmp_path):
     with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:
         home = f"{hdfs}/user/someone"
-        _remote_files.HadoopPlace(spark, f"{home}/images").write(digits)
+        by_spark.HadoopPlace(spark, f"{home}/images").write(digits)
         images = ["--images", f"{home}/images/known", "--new", f"{home}/images/new"]
         output = ["--output", f"{home}/out", "--epochs", 6]
         printed = example_programs.run("image_recognition.py", [*images, *output], tmp_path)

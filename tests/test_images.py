@@ -13,7 +13,7 @@ from PIL import Image
 from pyspark.errors import AnalysisException
 
 import sparktf
-from sparktf import _image_decoding
+from sparktf.images import decoding
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -232,7 +232,7 @@ def test_every_kind_of_pixel_becomes_eight_bits(spark, tmp_path):
 def test_large_jpegs_look_the_same_as_decoded_in_full(mode):
     file = io.BytesIO()
     picture(1600, 1203).save(file, "JPEG", quality=92)
-    decoded = _image_decoding.decode_image(file.getvalue(), (50, 64), mode, "bilinear")
+    decoded = decoding.decode_image(file.getvalue(), (50, 64), mode, "bilinear")
     full = Image.open(file).convert(mode).resize((64, 50), Image.Resampling.BILINEAR)
     assert decoded.size == (64, 50)
     assert abs(np.asarray(decoded).astype(int) - np.asarray(full)).max() <= 6
@@ -288,7 +288,7 @@ def test_what_no_image_is_to_blame_for_is_an_error(monkeypatch, on_error):
     file = io.BytesIO()
     picture(4, 4).save(file, "PNG")
     batch = pa.record_batch({"path": ["file:/x/cat/1.png"], "content": [file.getvalue()]})
-    decode = _image_decoding.decoder({"file:/x/cat": (0, "cat")}, None, "L", "nearest", on_error)
+    decode = decoding.decoder({"file:/x/cat": (0, "cat")}, None, "L", "nearest", on_error)
 
     def decoded():
         return list(decode(iter([batch])))
@@ -359,7 +359,7 @@ def test_output_batches_are_bounded_by_bytes_not_by_rows():
             "content": [file.getvalue()] * count,
         }
     )
-    decode = _image_decoding.decoder({"file:/x/cat": (0, "cat")}, size, "L", "nearest", "fail")
+    decode = decoding.decoder({"file:/x/cat": (0, "cat")}, size, "L", "nearest", "fail")
     rows = 0
     for output in decode(iter([batch])):
         assert output.nbytes <= 20 << 20

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from published import VERSION, MavenPackage, jar_in_wheel, users_environment
 
-from sparktf import _spark_submit
+from sparktf.spark import submit_jars
 
 # Nobody listens on port 9.
 _OFFLINE = {
@@ -54,8 +54,8 @@ class _Program:
         self._stdout = folder / "stdout"
         self._stderr = folder / "stderr"
         (folder / "stdin").write_text(stdin)
-        spark_home = _spark_submit.spark_home()
-        package = f"io.github.sparktf:sparktf-tfrecord_{_spark_submit.scala_version()}:{VERSION}"
+        spark_home = submit_jars.spark_home()
+        package = f"io.github.sparktf:sparktf-tfrecord_{submit_jars.scala_version()}:{VERSION}"
         command = [
             str(spark_home / "bin" / name),
             *("--master", "local[2]", "--packages", package),
@@ -92,7 +92,7 @@ class _Program:
 
 @pytest.fixture(scope="module", autouse=True)
 def _repository():
-    scala = _spark_submit.scala_version()
+    scala = submit_jars.scala_version()
     jar, built = MavenPackage("tfrecord", scala).jar, jar_in_wheel(scala)
     if not jar.is_file() or jar.read_bytes() != built.read_bytes():
         pytest.fail(f"{jar} is not what {built} is: `make repository` builds both")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pyspark.sql.types import StructType
 
 import sparktf
-from sparktf import _cli
+from sparktf.cli import commands
 
 pytestmark = pytest.mark.one_spark
 
@@ -29,7 +29,7 @@ def by_spark(spark, path, **options):
 
 
 def schema(*arguments):
-    return CliRunner().invoke(_cli.main, ["schema", "--json", *map(str, arguments)])
+    return CliRunner().invoke(commands.main, ["schema", "--json", *map(str, arguments)])
 
 
 def test_files_at_random(spark, tmp_path):
@@ -135,5 +135,5 @@ def test_verify_and_spark_agree_on_the_records_behind_a_damaged_one(spark, tmp_p
     (tmp_path / "f").write_bytes(content)
     found = by_spark(spark, tmp_path / "f", mode="DROPMALFORMED")
     assert found == RECORDS[:3] + RECORDS[4:]
-    told = CliRunner().invoke(_cli.main, ["verify", str(tmp_path / "f")]).output
+    told = CliRunner().invoke(commands.main, ["verify", str(tmp_path / "f")]).output
     assert f"damaged at byte {3 * FRAME}: " in told and "1 record damaged, 6 whole" in told

@@ -67,7 +67,7 @@ def test_install_lines_name_this_version():
 
 
 def test_the_command_tells_the_version():
-    command = [sys.executable, "-c", "from sparktf._cli import main; main()", "--version"]
+    command = [sys.executable, "-c", "from sparktf.cli.commands import main; main()", "--version"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout.split()[-1] == VERSION, done.stderr
 
@@ -88,7 +88,7 @@ def test_the_wheel_holds_the_package_its_jars_and_the_demo(wheel):
     assert wheel[f"{about}licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
     assert wheel[f"{about}entry_points.txt"].decode().split("\n")[:2] == [
         "[console_scripts]",
-        "sparktf = sparktf._cli:main",
+        "sparktf = sparktf.cli.commands:main",
     ]
 
 

@@ -13,8 +13,9 @@ from pyspark.sql import functions as F  # noqa: N812
 from scoring_models import DTYPES
 
 import sparktf
-from sparktf import _arrow_tensors, _scoring_plan
-from sparktf._input import Input
+from sparktf.columns import arrow
+from sparktf.columns.inputs import Input
+from sparktf.scoring import plans
 
 
 def frame(spark, rows, kind, partitions=1):
@@ -263,7 +264,7 @@ def test_numbers_are_rounded_once():
     import ml_dtypes
 
     def of(values, kind, dtype):
-        return _arrow_tensors.Rows(pa.array(values, kind), Input("x", "x", dtype, ())).values
+        return arrow.Rows(pa.array(values, kind), Input("x", "x", dtype, ())).values
 
     random = np.random.default_rng(3)
     for precision, scale in ((10, 2), (18, 4), (38, 4), (38, 19), (38, 37)):
@@ -302,10 +303,10 @@ def test_numbers_are_rounded_once():
 
 def test_an_empty_list_has_any_shape_below():
     boxes = Input("x", "column 'x'", "float32", (None, 4))
-    assert _arrow_tensors.fit((0, 0), boxes) == (0, 4)
+    assert arrow.fit((0, 0), boxes) == (0, 4)
     with pytest.raises(ValueError, match="nested arrays of lengths 2 x 0"):
-        _arrow_tensors.fit((2, 0), boxes)
-    nested = _arrow_tensors.Rows(pa.array([[], [[1, 2, 3, 4]]]), boxes)
+        arrow.fit((2, 0), boxes)
+    nested = arrow.Rows(pa.array([[], [[1, 2, 3, 4]]]), boxes)
     numbers, shapes = nested.by_shape(2)
     assert [nested.take(np.array([i]), shapes[numbers[i]], 2).shape for i in range(2)] == [
         (1, 0, 4),
@@ -315,13 +316,13 @@ def test_an_empty_list_has_any_shape_below():
 
 def test_the_default_batch_size_goes_by_the_width_of_a_row(models):
     def of(model, signature="serving_default"):
-        return _scoring_plan.make(model, signature, ("serve",), None, None, None, 1).batch_size
+        return plans.make(model, signature, ("serve",), None, None, None, 1).batch_size
 
     assert of(models.linear) == 16384
     assert of(models.signatures, "lengths") == 64
     assert of(models.signatures, "decode") == 64
-    wide = {"x": sparktf._saved_model.TensorSpec("float32", (None, 28, 28, 1))}
-    assert _scoring_plan.default_batch_size(wide.values()) == 64
+    wide = {"x": sparktf.models.signatures.TensorSpec("float32", (None, 28, 28, 1))}
+    assert plans.default_batch_size(wide.values()) == 64
 
 
 def test_other_columns_and_uses_of_the_score(spark, models):

@@ -10,7 +10,8 @@ from connect_server import connect
 from pyspark.ml.linalg import Vectors
 
 import sparktf
-from sparktf import _remote_files, _shipping
+from sparktf.spark import shipping
+from sparktf.storage import by_spark
 
 ROWS = [[1.0, 2.0], None, [3.0, 5.0]]
 SCORES = [[-3.5], None, [-8.5]]
@@ -54,7 +55,7 @@ def test_a_model_replaced_while_it_is_sent(points, models, tmp_path, monkeypatch
     model = tmp_path / "model"
     sparktf.save_model(scoring_models.linear_keras(4.0, 0.0, 0.0), model)
     predict = sparktf.predict_udf(model)
-    zip_files = _shipping.zip_files
+    zip_files = shipping.zip_files
 
     def replaced_meanwhile(files, archive):
         zip_files(files, archive)
@@ -64,7 +65,7 @@ def test_a_model_replaced_while_it_is_sent(points, models, tmp_path, monkeypatch
         shutil.copytree(models.linear, model)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_shipping, "zip_files", replaced_meanwhile)
+        patch.setattr(shipping, "zip_files", replaced_meanwhile)
         with pytest.raises(ValueError, match="has changed since this function was made"):
             predict("x")
     shutil.rmtree(model)
@@ -79,7 +80,7 @@ def test_a_folder_and_a_zip_that_only_the_server_can_read(spark, session, points
         uri = f"{hdfs}/connect/grün 100%25 [a] {Path(source).name}"
         with pytest.raises(FileNotFoundError, match=f"no such file or folder: {re.escape(uri)}"):
             sparktf.predict_udf(uri)
-        _remote_files.HadoopPlace(spark, uri).write(Path(source))
+        by_spark.HadoopPlace(spark, uri).write(Path(source))
         assert scores(points, sparktf.predict_udf(uri)("x")) == SCORES
     with pytest.raises(ValueError, match="Spark's server cannot read nosuch://a/b"):
         sparktf.predict_udf("nosuch://a/b")

@@ -12,7 +12,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from test_scoring import frame, scores
 
 import sparktf
-from sparktf import _model_cache, _scoring_plan, _scoring_worker
+from sparktf.models import cache
+from sparktf.scoring import plans, worker
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -273,10 +274,10 @@ def test_a_model_replaced_while_it_is_loaded(spark, models, tmp_path, monkeypatc
     """No batch is scored with the graph of one and the weights of another."""
     path = tmp_path / "model"
     shutil.copytree(models.linear, path)
-    plan = _scoring_plan.make(path, "serving_default", ("serve",), None, None, None, 1)
-    scoring = _scoring_worker.unpickled(_scoring_plan.payload(plan, spark, ["x"]))
+    plan = plans.make(path, "serving_default", ("serve",), None, None, None, 1)
+    scoring = worker.unpickled(plans.payload(plan, spark, ["x"]))
     row = [pa.array([[1.0, 2.0]])]
-    load = _model_cache._load
+    load = cache._load
 
     def replaced_meanwhile(*what):
         path.rename(tmp_path / "first")
@@ -284,12 +285,12 @@ def test_a_model_replaced_while_it_is_loaded(spark, models, tmp_path, monkeypatc
         return load(*what)
 
     with monkeypatch.context() as patch:
-        patch.setattr(_model_cache, "_load", replaced_meanwhile)
+        patch.setattr(cache, "_load", replaced_meanwhile)
         with pytest.raises(ValueError, match="has changed since this function was made"):
-            _scoring_worker.score(scoring, row)
+            worker.score(scoring, row)
     shutil.rmtree(path)
     (tmp_path / "first").rename(path)
-    assert _scoring_worker.score(scoring, row).to_pylist() == [[-3.5]]
+    assert worker.score(scoring, row).to_pylist() == [[-3.5]]
 
 
 def test_no_session(models):

@@ -16,7 +16,9 @@ import pytest
 from test_scoring import frame, scores
 
 import sparktf
-from sparktf import _model_files, _model_store, _remote_files
+from sparktf.models import files as model_files
+from sparktf.models import store
+from sparktf.storage import by_spark
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -82,7 +84,7 @@ def test_a_model_with_the_names_sizes_and_times_of_another_is_not_taken_for_it(s
 
     def put(model, path):
         if path.suffix == ".zip":
-            _model_files.zip_folder(model, path)
+            model_files.zip_folder(model, path)
         else:
             shutil.copytree(model, path, dirs_exist_ok=True)
         files = sorted(file for file in (path, *path.rglob("*")) if file.is_file())
@@ -110,9 +112,9 @@ def test_folders_in_a_model_may_be_links_and_lead_to_others_later(spark, models,
         (folder / "variables").unlink(missing_ok=True)
         (folder / "variables").symlink_to(Path(model) / "variables")
         assert scored(spark, folder) == expected
-        _model_files.zip_folder(folder, tmp_path / "model.zip")
+        model_files.zip_folder(folder, tmp_path / "model.zip")
         assert scored(spark, tmp_path / "model.zip") == expected
-    names = [[name for name, _ in _model_files._files(Path(f))] for f in (folder, models.linear)]
+    names = [[name for name, _ in model_files._files(Path(f))] for f in (folder, models.linear)]
     assert names[0] == names[1]
     (folder / "around").symlink_to(folder)
     with pytest.raises(ValueError, match="around is a link to a folder that it is in"):
@@ -143,16 +145,16 @@ def test_any_name_is_one_of_a_path(spark, models, tmp_path):
 def test_the_fingerprint_is_of_names_and_contents_alone(models, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(models.linear, copy)
-    first = _model_files.fingerprint(Path(models.linear))
-    assert _model_files.fingerprint(copy) == first
+    first = model_files.fingerprint(Path(models.linear))
+    assert model_files.fingerprint(copy) == first
     (copy / "assets.extra").mkdir()
     (copy / "assets.extra" / "notes").write_text("not loaded")
-    assert _model_files.fingerprint(copy) == first
+    assert model_files.fingerprint(copy) == first
     weights = next((copy / "variables").glob("*.data*"))
     content = bytearray(weights.read_bytes())
     content[0] ^= 1
     weights.write_bytes(content)
-    assert _model_files.fingerprint(copy) != first
+    assert model_files.fingerprint(copy) != first
 
 
 # ---------------------------------------------------------------- saving and loading
@@ -216,15 +218,15 @@ def test_what_is_no_model_is_not_replaced(tmp_path):
     shutil.make_archive(str(tmp_path / "home"), "zip", tmp_path / "home")
     for name in ("versions", "home", "notes", "home.zip"):
         with pytest.raises(FileExistsError, match=f"{name} is no model but a f.*: give the path"):
-            _model_store.check_replaceable(_model_store.LocalPlace(tmp_path / name))
+            store.check_replaceable(store.LocalPlace(tmp_path / name))
     (tmp_path / "empty").mkdir()
-    _model_store.check_replaceable(_model_store.LocalPlace(tmp_path / "empty"))
+    store.check_replaceable(store.LocalPlace(tmp_path / "empty"))
 
 
 _DIES = """
 import os, sys
 from pathlib import Path
-from sparktf import _model_store as store
+from sparktf.models import store
 calls = [0]
 def dies(original):
     def call(*arguments):
@@ -285,7 +287,7 @@ def test_hdfs_folders_and_zips(spark, models, hdfs):
         sparktf.save_model(scoring_models.linear_keras(-2.0, 3.0, -0.5), uri, overwrite=True)
         assert scored(spark, uri) == [[3.5], [8.5]]
         assert sparktf.load_model(uri).count_params() == 3
-    folder = _remote_files.HadoopPlace(spark, f"{hdfs}/models/{AWKWARD}")
+    folder = by_spark.HadoopPlace(spark, f"{hdfs}/models/{AWKWARD}")
     assert sorted(folder.names()) == ["linear", "linear.zip"]
     with pytest.raises(FileExistsError, match=r"is no model but a folder with linear, linear\.zip"):
         sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), str(folder), overwrite=True)
@@ -293,17 +295,17 @@ def test_hdfs_folders_and_zips(spark, models, hdfs):
 
 def test_a_model_replaced_on_hdfs_while_it_is_copied(spark, models, hdfs, monkeypatch):
     uri = f"{hdfs}/replaced/model"
-    _remote_files.HadoopPlace(spark, uri).write(Path(models.linear))
-    copy_to = _remote_files.HadoopFiles.copy_to
+    by_spark.HadoopPlace(spark, uri).write(Path(models.linear))
+    copy_to = by_spark.HadoopFiles.copy_to
 
     def replaced_meanwhile(files, folder):
         found = copy_to(files, folder)
-        _remote_files.HadoopPlace(spark, uri).delete()
-        _remote_files.HadoopPlace(spark, uri).write(Path(models.other_linear))
+        by_spark.HadoopPlace(spark, uri).delete()
+        by_spark.HadoopPlace(spark, uri).write(Path(models.other_linear))
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(_remote_files.HadoopFiles, "copy_to", replaced_meanwhile)
+        patch.setattr(by_spark.HadoopFiles, "copy_to", replaced_meanwhile)
         with pytest.raises(ValueError, match="model was replaced while it was copied"):
             sparktf.predict_udf(uri)
     assert scored(spark, uri) == [[3.5], [8.5]]
@@ -311,7 +313,7 @@ def test_a_model_replaced_on_hdfs_while_it_is_copied(spark, models, hdfs, monkey
 
 def test_a_folder_that_another_process_has_put_there_on_hdfs(spark, models, hdfs):
     """Hadoop would put this one into it, and say nothing."""
-    there = _remote_files.HadoopPlace(spark, f"{hdfs}/two/model")
+    there = by_spark.HadoopPlace(spark, f"{hdfs}/two/model")
     new = there.beside("new")
     for place, model in ((there, models.linear), (new, models.other_linear)):
         place.write(Path(model))

@@ -6,7 +6,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.sql import Row
 
 import sparktf
-from sparktf import _rdd_scoring
+from sparktf.scoring import rdd
 
 pytestmark = pytest.mark.oldest_and_newest
 
@@ -132,9 +132,9 @@ def test_large_elements_become_a_column_in_pieces():
     """Which else would hold 10,000 of them at once."""
     large = np.zeros(3_000_000)
     elements = [large, {"a": large.tolist()}, [b"x" * 60_000_000] * 2, Vectors.dense(large), None]
-    sizes = [len(piece) for piece in _rdd_scoring._pieces(elements * 3, 10_000)]
+    sizes = [len(piece) for piece in rdd._pieces(elements * 3, 10_000)]
     assert sizes == [3, 4, 1, 4, 1, 2]
-    assert [len(piece) for piece in _rdd_scoring._pieces([1.0] * 25, 10)] == [10, 10, 5]
+    assert [len(piece) for piece in rdd._pieces([1.0] * 25, 10)] == [10, 10, 5]
 
 
 def test_a_missing_field(spark, models):

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import sparktf
-from sparktf import _spark_submit
+from sparktf.spark import submit_jars
 
 # Writes and reads by tasks, on the thread that calls it.
 _ROUND_TRIP = """
@@ -78,7 +78,7 @@ def builder(monkeypatch, tmp_path):
 
 
 def _own_jar():
-    return sparktf.jar_path(_spark_submit.scala_version())
+    return sparktf.jar_path(submit_jars.scala_version())
 
 
 def test_configure_adds_the_jar_to_those_of_the_builder_once(builder):

@@ -3,7 +3,7 @@
 import hadoop_servers
 import pytest
 
-from sparktf._train_checkpoint import Folder
+from sparktf.training.process.checkpoint import Folder
 
 pytestmark = pytest.mark.one_spark
 

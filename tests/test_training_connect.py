@@ -20,7 +20,7 @@ from test_training import (
 )
 
 import sparktf
-from sparktf import _train_slots
+from sparktf.training.driver import slots
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 cloudpickle.register_pickle_by_value(sys.modules["test_training"])
@@ -101,7 +101,7 @@ def test_a_killed_worker_is_replaced(session, capsys, of):
 
 @pytest.mark.one_spark
 def test_more_processes_than_slots(session, monkeypatch):
-    monkeypatch.setattr(_train_slots, "_PROBE_SECONDS", 8.0)
+    monkeypatch.setattr(slots, "_PROBE_SECONDS", 8.0)
     with pytest.raises(RuntimeError, match="the cluster had no room for so many tasks at once"):
         sparktf.TensorFlowDistributor(3).run(os.getpid)
     assert len(sparktf.TensorFlowDistributor(2, results="all").run(os.getpid)) == 2

@@ -78,7 +78,7 @@ def test_an_exception_of_one_rank(driver):
     assert (error.rank, error.host, error.exit_code, error.attempts) == (1, "127.0.0.1", None, 1)
     assert str(error).startswith("worker 1 of 2 on 127.0.0.1 raised KeyError: 'no such thing'\n")
     assert 'raise KeyError("no such thing")\n' in error.traceback
-    assert "_train_child" not in error.traceback
+    assert "process/run.py" not in error.traceback
     # The log ends with the traceback.
     assert len(error.log) == 60
     assert error.log[-1] == "KeyError: 'no such thing'"

@@ -11,9 +11,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparktf import _train_feed
-from sparktf._train_feed import Feed, dataset
-from sparktf._train_spill import PLACE, Spill, read
+from sparktf.training.process import feed as feeds
+from sparktf.training.process.feed import Feed, dataset
+from sparktf.training.task.spill import PLACE, Spill, read
 
 
 def feed(batches, columns=None, label=None, shapes=None, shuffle=0, seeds=(1, 0)):
@@ -113,7 +113,7 @@ def test_the_same_seed_gives_the_same_rows_in_whatever_pieces_and_order_they_cam
         if draw(st.booleans()):  # as no shuffle of Spark's own does it
             rows = draw(st.permutations(rows))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_train_feed, "_SHUFFLED_ROWS", piece)
+            patch.setattr(feeds, "_SHUFFLED_ROWS", piece)
             found = feed(arrived(rows, draw(st.integers(1, 50))), "id", shuffle=shuffle)
             return taken(found, start, batch_size, count)[:count]
 
@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_rows_in_whatever_pieces_and_order_they_cam
 
 def test_columns_of_each_kind_stay_together_in_slices(monkeypatch):
     """Which begin anywhere in Arrow's buffers."""
-    monkeypatch.setattr(_train_feed, "_SHUFFLED_ROWS", 7)
+    monkeypatch.setattr(feeds, "_SHUFFLED_ROWS", 7)
     count = 50
     vector = pa.struct(
         {"type": pa.int8(), "size": pa.int32(), "indices": pa.list_(pa.int32())}

@@ -17,10 +17,10 @@ from pyspark import cloudpickle
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
-from sparktf._train_group import Coordinator, Member
-from sparktf._train_job import Job, Outcome
-from sparktf._train_spill import PLACE, Spill, spread
-from sparktf._train_worker import Worker
+from sparktf.training.job import Job, Outcome
+from sparktf.training.task.group import Coordinator, Member
+from sparktf.training.task.spill import PLACE, Spill, spread
+from sparktf.training.task.worker import Worker
 
 pytestmark = pytest.mark.one_spark
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

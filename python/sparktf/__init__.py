@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparktf import images
-from sparktf._train_context import TrainingContext, context
-from sparktf.distributor import TensorFlowDistributor, TrainingError
-from sparktf.models import load_model, repair_saved_model, save_model
-from sparktf.pictures import plot_history, show_images
-from sparktf.schema import feature_spec
-from sparktf.scoring import predict_rdd, predict_udf, register_udf
-from sparktf.session import configure, jar_path, register
-from sparktf.tfdata import dataset
+from sparktf.data.datasets import dataset
+from sparktf.data.feature_specs import feature_spec
+from sparktf.models.saving import load_model, repair_saved_model, save_model
+from sparktf.plots import plot_history, show_images
+from sparktf.scoring.functions import predict_rdd, predict_udf, register_udf
+from sparktf.spark.data_source import configure, jar_path, register
+from sparktf.training.distributor import TensorFlowDistributor, TrainingError
+from sparktf.training.process.context import TrainingContext, context
 
 if TYPE_CHECKING:
-    from sparktf.transformer import SavedModelTransformer as SavedModelTransformer
+    from sparktf.scoring.transformer import SavedModelTransformer as SavedModelTransformer
 
 __all__ = [
     "TensorFlowDistributor",
@@ -55,7 +55,7 @@ def __getattr__(name: str) -> Any:
         return version("sparktf")
     # A class of pyspark's kind cannot be defined without it, and is not in __all__ for that.
     if name == "SavedModelTransformer":
-        from sparktf.transformer import SavedModelTransformer
+        from sparktf.scoring.transformer import SavedModelTransformer
 
         return SavedModelTransformer
     if name == "ml":  # of that kind, too

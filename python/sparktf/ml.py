@@ -27,10 +27,10 @@ from pyspark.ml.param.shared import (
 )
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
-from sparktf import _shipping
-from sparktf._names import folding, quoted
-from sparktf.distributor import TensorFlowDistributor
-from sparktf.transformer import SavedModelTransformer
+from sparktf.scoring.transformer import SavedModelTransformer
+from sparktf.spark import shipping
+from sparktf.spark.column_names import folding, quoted
+from sparktf.training.distributor import TensorFlowDistributor
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -178,7 +178,7 @@ class KerasEstimator(
             for name in ("epochs", "batchSize", "shuffle", "seed", "checkpointDir")
         }
         archive, history = distributor.train_on(rows, _train, value("modelConfig"), settings)
-        folder = _shipping.temporary_folder()
+        folder = shipping.temporary_folder()
         with zipfile.ZipFile(io.BytesIO(archive)) as content:
             content.extractall(folder)
         model = KerasModel(modelPath=str(folder))

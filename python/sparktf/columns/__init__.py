@@ -1,0 +1,1 @@
+"""Columns of Arrow and pandas as a model's tensors, and tensors as columns."""

@@ -1,0 +1,1 @@
+"""TFRecord files without TensorFlow: which they are, their frames, their messages."""

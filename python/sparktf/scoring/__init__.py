@@ -1,0 +1,1 @@
+"""SavedModels as functions of columns: the driver's plan and what executors run."""

@@ -1,0 +1,1 @@
+"""Sessions of Spark, and what this package brings into them: the jar, itself, files."""

@@ -1,0 +1,1 @@
+"""What the driver does in a training run beside starting it."""

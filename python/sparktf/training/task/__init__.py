@@ -1,0 +1,1 @@
+"""What a Spark task does for its worker."""
