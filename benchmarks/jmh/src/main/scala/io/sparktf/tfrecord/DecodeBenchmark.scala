@@ -3,6 +3,8 @@ package io.sparktf.tfrecord
 import java.io.DataInputStream
 import java.util.concurrent.TimeUnit
 
+import io.sparktf.tfrecord.decode.{RecordDecoder, RowSchema}
+import io.sparktf.tfrecord.options.RecordType
 import org.apache.spark.sql.catalyst.expressions.{UnsafeProjection, UnsafeRow}
 import org.apache.spark.sql.types.StructType
 import org.openjdk.jmh.annotations._

@@ -4,6 +4,8 @@ import java.io.{DataOutputStream, OutputStream}
 import java.util.concurrent.TimeUnit
 
 import com.google.protobuf.ByteString
+import io.sparktf.tfrecord.encode.ExampleWriter
+import io.sparktf.tfrecord.frame.RecordWriter
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types._
 import org.openjdk.jmh.annotations._

@@ -4,6 +4,7 @@ import java.io.{ByteArrayOutputStream, DataOutputStream, InputStream}
 import java.util.Random
 
 import com.google.protobuf.ByteString
+import io.sparktf.tfrecord.frame.RecordReader
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection

@@ -1,5 +1,10 @@
 package io.sparktf.tfrecord
 
+import io.sparktf.tfrecord.infer.SchemaInference
+import io.sparktf.tfrecord.options.{ReadMode, TFRecordOptions, TFRecordWriteOptions}
+import io.sparktf.tfrecord.source.{RowCounts, RowReaderFactory, TFRecordOutputWriterFactory}
+import io.sparktf.tfrecord.stream.{Compression, OutputCompression}
+import io.sparktf.tfrecord.wire.FeatureType
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileStatus, Path}
 import org.apache.hadoop.io.compress.CompressionCodecFactory

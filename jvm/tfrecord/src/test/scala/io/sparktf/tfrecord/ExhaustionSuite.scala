@@ -2,6 +2,7 @@ package io.sparktf.tfrecord
 
 import java.io.File
 
+import io.sparktf.tfrecord.frame.RecordReader
 import org.apache.spark.sql.Row
 
 import Records._

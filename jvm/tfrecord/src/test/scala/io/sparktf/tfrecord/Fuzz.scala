@@ -3,6 +3,8 @@ package io.sparktf.tfrecord
 import java.nio.file.Files
 import java.util.concurrent.TimeUnit.MINUTES
 
+import io.sparktf.tfrecord.options.RecordType
+
 /**
  * Runs the fuzzers of [[FuzzSuite]] for as long as one likes.
  *

@@ -1,5 +1,7 @@
 package io.sparktf.tfrecord
 
+import io.sparktf.tfrecord.options.RecordType
+
 /**
  * Hostile input, a fixed number of cases. `make fuzz-records` runs more of them, for minutes or hours.
  * What fails says its seed, which `make fuzz-records ARGS="--seed N --count 1"` runs once more.

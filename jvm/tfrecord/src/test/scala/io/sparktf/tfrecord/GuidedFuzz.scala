@@ -5,6 +5,7 @@ import java.io.File
 import scala.collection.mutable
 
 import Records.writeFile
+import io.sparktf.tfrecord.options.RecordType
 
 /**
  * The target of a coverage-guided fuzzer, Jazzer, which keeps what reaches code that nothing

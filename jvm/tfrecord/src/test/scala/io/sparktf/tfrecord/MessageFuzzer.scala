@@ -5,6 +5,10 @@ import java.nio.charset.StandardCharsets.UTF_8
 import scala.util.{Random, Try}
 
 import com.google.protobuf.UnknownFieldSet
+import io.sparktf.tfrecord.decode.{RecordDecoder, RowSchema}
+import io.sparktf.tfrecord.infer.ExampleSummarizer
+import io.sparktf.tfrecord.options.RecordType
+import io.sparktf.tfrecord.wire.WireFormat
 import org.apache.spark.sql.catalyst.{CatalystTypeConverters, InternalRow}
 import org.apache.spark.sql.catalyst.expressions.{
   BoundReference, InterpretedUnsafeProjection, UnsafeRow

@@ -2,6 +2,7 @@ package io.sparktf.tfrecord
 
 import scala.util.{Failure, Random, Try}
 
+import io.sparktf.tfrecord.wire.RawBytes
 import org.apache.hadoop.fs.Path
 
 import MemoryFileSystem.withFile

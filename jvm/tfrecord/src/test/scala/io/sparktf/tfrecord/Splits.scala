@@ -3,6 +3,9 @@ package io.sparktf.tfrecord
 import scala.collection.mutable.ArrayBuffer
 import scala.util.{Failure, Random, Success, Try}
 
+import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.options.TFRecordOptions
+import io.sparktf.tfrecord.source.RecordFile
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.Path
 

@@ -2,6 +2,7 @@ package io.sparktf.tfrecord
 
 import java.io.File
 
+import io.sparktf.tfrecord.wire.RawBytes
 import org.apache.hadoop.fs.Path
 import org.apache.spark.SparkEnv
 import org.apache.spark.sql.Row

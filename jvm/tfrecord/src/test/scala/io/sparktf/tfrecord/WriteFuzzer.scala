@@ -5,6 +5,10 @@ import java.nio.ByteBuffer
 
 import scala.util.Random
 
+import io.sparktf.tfrecord.decode.{RecordDecoder, RowSchema}
+import io.sparktf.tfrecord.encode.RecordEncoder
+import io.sparktf.tfrecord.frame.{RecordReader, RecordWriter}
+import io.sparktf.tfrecord.options.RecordType
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{
   BoundReference, GenericInternalRow, InterpretedUnsafeProjection

@@ -2,7 +2,7 @@ package io.sparktf.tfrecord.v2
 
 import java.io.IOException
 
-import io.sparktf.tfrecord.{RecordIterator, RowReaderFactory}
+import io.sparktf.tfrecord.source.{RecordIterator, RowReaderFactory}
 import org.apache.spark.sql.catalyst.{FileSourceOptions, InternalRow}
 import org.apache.spark.sql.catalyst.expressions.JoinedRow
 import org.apache.spark.sql.connector.read.{InputPartition, PartitionReader}

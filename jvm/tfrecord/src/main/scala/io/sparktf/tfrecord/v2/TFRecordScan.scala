@@ -2,7 +2,8 @@ package io.sparktf.tfrecord.v2
 
 import java.util.OptionalLong
 
-import io.sparktf.tfrecord.{RowReaderFactory, TFRecordFileFormat}
+import io.sparktf.tfrecord.TFRecordFileFormat
+import io.sparktf.tfrecord.source.RowReaderFactory
 import org.apache.hadoop.fs.Path
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.catalyst.{FileSourceOptions, InternalRow}

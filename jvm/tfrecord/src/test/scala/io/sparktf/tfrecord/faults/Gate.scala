@@ -1,10 +1,9 @@
 package io.sparktf.tfrecord.faults
 
+import io.sparktf.tfrecord.SmallDisk
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.{DataFrame, SparkSession}
 import org.apache.spark.sql.functions.{col, udf}
-
-import io.sparktf.tfrecord.SmallDisk
 
 /**
  * A column that is what it was, but for the task that comes to a certain row: there it says who it

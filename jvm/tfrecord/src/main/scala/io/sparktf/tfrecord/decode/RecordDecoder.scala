@@ -1,0 +1,71 @@
+package io.sparktf.tfrecord.decode
+
+import io.sparktf.tfrecord.options.RecordType
+import org.apache.spark.sql.catalyst.InternalRow
+import org.apache.spark.sql.types.StructType
+
+/**
+ * The columns of the rows that a [[RecordDecoder]] makes.
+ *
+ * @param columns those that are read from the records, in order
+ * @param partitions the partition columns, which follow them in the row
+ * @param caseSensitive whether a column takes only the feature of exactly its name
+ * @param corruptColumn which of `columns` takes the bytes of a record that cannot be decoded, or -1
+ */
+final private[tfrecord] case class RowSchema(
+    columns: StructType,
+    partitions: StructType,
+    caseSensitive: Boolean,
+    corruptColumn: Int = -1
+) {
+
+  /** The names by which features are looked up; null for the column that takes no feature. */
+  def featureNames: Array[String] = {
+    val names = columns.fieldNames
+    if (corruptColumn >= 0) names(corruptColumn) = null
+    names
+  }
+}
+
+/**
+ * Decodes records straight into Spark's rows: no message objects, no boxing.
+ *
+ * The same row and its buffer are used for every record, as Spark's own sources do.
+ */
+abstract private[tfrecord] class RecordDecoder(schema: RowSchema, row: RowBuilder) {
+
+  final def setPartitionValues(values: InternalRow): Unit = row.setPartitionValues(values)
+
+  /**
+   * The row of the record in `[start, end)`, valid until the next call.
+   * `bytes` must go on for [[WireFormat.Slack]] bytes behind `end`.
+   *
+   * @throws MalformedMessageException where the record cannot be decoded or does not fit the schema
+   */
+  def read(bytes: Array[Byte], start: Int, end: Int): InternalRow
+
+  /** The row that stands for a record which cannot be decoded: null but for the record's bytes. */
+  final def corrupt(bytes: Array[Byte], start: Int, end: Int): InternalRow = {
+    row.reset()
+    var field = 0
+    while (field < schema.columns.length) {
+      if (field == schema.corruptColumn) row.setBytes(field, bytes, start, end - start)
+      else row.setNull(field)
+      field += 1
+    }
+    row.result()
+  }
+}
+
+private[tfrecord] object RecordDecoder {
+  def apply(recordType: RecordType, schema: RowSchema): RecordDecoder = {
+    val row = new RowBuilder(schema.columns, schema.partitions)
+    recordType match {
+      case RecordType.Auto => new AutoReader(schema, row)
+      case RecordType.Example => new ExampleReader(schema, row, mustBeKnown = false)
+      case RecordType.SequenceExample =>
+        new SequenceExampleReader(schema, row, mustBeKnown = false)
+      case RecordType.ByteArray => new ByteArrayReader(schema, row)
+    }
+  }
+}

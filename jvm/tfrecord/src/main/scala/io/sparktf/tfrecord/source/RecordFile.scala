@@ -1,0 +1,218 @@
+package io.sparktf.tfrecord.source
+
+import java.io.{
+  ByteArrayInputStream, FilterInputStream, InputStream, IOException, SequenceInputStream
+}
+
+import io.sparktf.tfrecord.{ChangedFileException, CorruptTFRecordException}
+import io.sparktf.tfrecord.frame.{RecordReader, RecordSplit, RecordSync}
+import io.sparktf.tfrecord.options.TFRecordOptions
+import io.sparktf.tfrecord.stream.{BlockStream, Compression, InflatedStream, ListedBytes}
+import org.apache.hadoop.conf.Configuration
+import org.apache.hadoop.fs.{FileSystem, FilterFileSystem, Path, RawLocalFileSystem}
+import org.apache.hadoop.io.compress.{CompressionCodec, CompressionCodecFactory}
+
+/**
+ * A file of records, or a part of it. Under `auto` its codec is chosen by its extension, unless its
+ * first bytes say another.
+ *
+ * @param size the file's bytes, as it was listed
+ */
+final private[tfrecord] class RecordFile(
+    path: Path,
+    size: Long,
+    conf: Configuration,
+    options: TFRecordOptions
+) {
+  import RecordFile._
+
+  def open(): RecordReader = open(0, size)
+
+  /**
+   * Opens the frames whose headers begin in a part of the file. The first part of a compressed
+   * file has all of its frames.
+   *
+   * @param start the part's first byte
+   * @param length the part's bytes
+   */
+  def open(start: Long, length: Long): RecordReader = {
+    val codec = options.readCodec match {
+      case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(path))
+      case TFRecordOptions.FixedCodec(chosen) => chosen.map(Compression.instance(_, conf))
+    }
+    val detect = options.readCodec == TFRecordOptions.AutoCodec
+    if (length < size && codec.isEmpty) {
+      val sync = new RecordSync(() => openStream(), size)
+      try {
+        // Splits are found by the checksums of lengths, which a writer may have got wrong.
+        val hasSplits = options.verifyChecksum || Compression.isFrameHeader(sync.head)
+        if (hasSplits && (!detect || Compression.codecByMagic(sync.head, conf).isEmpty)) {
+          return openPart(sync, start, start + length)
+        }
+      } finally sync.close()
+    }
+    if (start > 0) RecordReader.none(path.toString) else openWhole(codec, detect)
+  }
+
+  private def openWhole(named: Option[CompressionCodec], detect: Boolean): RecordReader =
+    closingOnError(openStream()) { in =>
+      val head = if (detect) readHead(in) else Array.emptyByteArray
+      (if (detect) Compression.codecOf(head, named, conf) else named) match {
+        case Some(codec) =>
+          val bytes =
+            if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
+          val raw = new RawStream(bytes, size)
+          new RecordReader(
+            decompressed(raw, codec),
+            Array.emptyByteArray,
+            path.toString,
+            -1,
+            options.verifyChecksum,
+            raw
+          )
+        case None =>
+          new RecordReader(in, head, path.toString, size, options.verifyChecksum)
+      }
+    }
+
+  private def openPart(sync: RecordSync, start: Long, end: Long): RecordReader = {
+    sync.lookAhead // is needed in the end, and the stream is open now
+    val from = if (start == 0) 0 else sync.first(start, end)
+    if (from < 0) return RecordReader.none(path.toString)
+    // A stream of its own, which only goes forward: object stores change to many small requests
+    // when one goes back.
+    closingOnError(openStream()) { in =>
+      if (from > 0) in.seek(from)
+      new RecordReader(
+        in,
+        Array.emptyByteArray,
+        path.toString,
+        size,
+        options.verifyChecksum,
+        split = new RecordSplit(from, if (end < size) end else Long.MaxValue, sync)
+      )
+    }
+  }
+
+  private def openStream(): ListedBytes =
+    new ListedBytes(within(path.getFileSystem(conf)).open(path), path.toString, size)
+
+  private def closingOnError(in: ListedBytes)(make: ListedBytes => RecordReader): RecordReader =
+    try make(in)
+    catch {
+      case e: Throwable =>
+        in.close()
+        throw e
+    }
+
+  private def decompressed(raw: RawStream, codec: CompressionCodec): InputStream =
+    try {
+      if (Compression.isGzip(codec)) new InflatedStream(raw, isGzip = true)
+      else if (Compression.isZlib(codec)) new InflatedStream(raw, isGzip = false)
+      else if (Compression.hasBlocks(codec)) new BlockStream(raw, codec)
+      else if (Compression.isBzip2(codec) && size > 0) Compression.bunzip2(raw)
+      else codec.createInputStream(raw)
+    } catch {
+      case _: IOException | _: RuntimeException if raw.failure != null => throw raw.failure
+      // A codec that has read nothing yet may lack its native library, which is no damage.
+      case e @ (_: IOException | _: RuntimeException | _: InternalError) if raw.isStarted =>
+        // Thrown when the first record is asked for, as damage further on is.
+        new BrokenStream(
+          raw,
+          new CorruptTFRecordException(
+            s"$path: is no ${codec.getClass.getSimpleName} stream, which its name or the option " +
+              s"`${TFRecordOptions.Compression}` says it is: ${e.getMessage}",
+            e
+          )
+        )
+    }
+
+  private def readHead(in: InputStream): Array[Byte] = {
+    val head = new Array[Byte](RecordReader.HeaderSize)
+    var count = 0
+    var read = 0
+    while (count < head.length && read >= 0) {
+      read = in.read(head, count, head.length - count)
+      if (read > 0) count += read
+    }
+    java.util.Arrays.copyOf(head, count)
+  }
+}
+
+private object RecordFile {
+  // The second is what Hive, where its classes are, makes of the first.
+  private val Checksummed = Set(
+    "org.apache.hadoop.fs.LocalFileSystem",
+    "org.apache.hadoop.hive.ql.io.ProxyLocalFileSystem"
+  )
+
+  /**
+   * The file system to read from. Hadoop's local one compares checksums of its own, in hidden files
+   * beside those that it wrote, which takes as long as reading the bytes; a TFRecord file has its
+   * own inside.
+   */
+  private def within(files: FileSystem): FileSystem = files match {
+    case local: FilterFileSystem if Checksummed(local.getClass.getName) =>
+      local.getRawFileSystem match {
+        case raw: RawLocalFileSystem => raw
+        case _ => files
+      }
+    case _ => files
+  }
+}
+
+/**
+ * A compressed file's bytes, which remembers when they cannot be had: a decompressor's exceptions
+ * do not tell a file system that fails from a file that is damaged.
+ *
+ * @param size the file's bytes, as it was listed
+ */
+final private[tfrecord] class RawStream(in: InputStream, size: Long) extends FilterInputStream(in) {
+  private[this] var thrown: Throwable = _
+  private[this] var started = false
+  private[this] var taken = 0L
+
+  /** Whether any of the bytes were asked for. */
+  def isStarted: Boolean = started
+
+  /** What the file system threw, or null. */
+  def failure: Throwable = thrown
+
+  /** How many bytes have not been read yet. */
+  def left: Long = size - taken
+
+  override def read(): Int = {
+    val byte = remembering(in.read())
+    if (byte >= 0) taken += 1
+    byte
+  }
+
+  override def read(bytes: Array[Byte], from: Int, count: Int): Int = {
+    val read = remembering(in.read(bytes, from, count))
+    if (read > 0) taken += read
+    read
+  }
+
+  override def skip(count: Long): Long = {
+    val skipped = remembering(in.skip(count))
+    taken += skipped
+    skipped
+  }
+
+  private def remembering[T](read: => T): T = {
+    started = true
+    try read
+    catch {
+      case e @ (_: IOException | _: RuntimeException | _: ChangedFileException) =>
+        thrown = e
+        throw e
+    }
+  }
+}
+
+/** A compressed stream that cannot be read from its start. */
+final private class BrokenStream(in: InputStream, error: IOException)
+  extends FilterInputStream(in) {
+  override def read(): Int = throw error
+  override def read(bytes: Array[Byte], from: Int, count: Int): Int = throw error
+}
