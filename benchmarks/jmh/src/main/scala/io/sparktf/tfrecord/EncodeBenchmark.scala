@@ -4,8 +4,8 @@ import java.io.{DataOutputStream, OutputStream}
 import java.util.concurrent.TimeUnit
 
 import com.google.protobuf.ByteString
-import io.sparktf.tfrecord.encode.ExampleWriter
-import io.sparktf.tfrecord.frame.RecordWriter
+import io.sparktf.tfrecord.encode.ExampleEncoder
+import io.sparktf.tfrecord.frame.FrameWriter
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types._
 import org.openjdk.jmh.annotations._
@@ -36,8 +36,8 @@ class EncodeBenchmark {
   @OperationsPerInvocation(Shapes.Operations)
   def sparktf(): Long = {
     val out = new CountingStream
-    val records = new RecordWriter(out)
-    val writer = new ExampleWriter(schema, records)
+    val records = new FrameWriter(out)
+    val writer = new ExampleEncoder(schema, records)
     var round = 0
     while (round < Shapes.Rounds) {
       rows.foreach(writer.write)

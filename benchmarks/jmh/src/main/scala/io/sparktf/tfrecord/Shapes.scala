@@ -4,7 +4,7 @@ import java.io.{ByteArrayOutputStream, DataOutputStream, InputStream}
 import java.util.Random
 
 import com.google.protobuf.ByteString
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.GenericInternalRow
 import org.apache.spark.sql.catalyst.expressions.UnsafeProjection
@@ -98,8 +98,8 @@ object Shapes {
     }
   }
 
-  def reader(file: Array[Byte]): RecordReader =
-    new RecordReader(stream(file), Array.emptyByteArray, "memory", -1, verify = true)
+  def reader(file: Array[Byte]): FrameReader =
+    new FrameReader(stream(file), Array.emptyByteArray, "memory", -1, verify = true)
 
   /** The records as rows of Spark's own making. */
   def rows(shape: String, examples: Seq[Example]): Array[InternalRow] = {

@@ -20,8 +20,8 @@ import org.slf4j.LoggerFactory
 /**
  * TFRecord files as a Spark file source, short name `tfrecord`.
  *
- * On its way from a file to a row a record passes `RecordReader` (frames and checksums) and a
- * `RecordDecoder` (messages); back again a `RecordEncoder` and `RecordWriter`.
+ * On its way from a file to a row a record passes `FrameReader` (frames and checksums) and a
+ * `RecordDecoder` (messages); back again a `RecordEncoder` and `FrameWriter`.
  */
 class TFRecordFileFormat extends FileFormat with DataSourceRegister with Serializable {
   import TFRecordFileFormat._

@@ -2,7 +2,7 @@ package io.sparktf.tfrecord
 
 import java.io.File
 
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import org.apache.spark.sql.Row
 
 import Records._
@@ -25,7 +25,7 @@ class ExhaustionSuite extends TFRecordSuite {
     withTempDir { folder =>
       val file = new File(folder, "bomb.tfrecord.gz")
       // The length is possible, its checksum right, and the bytes are there: 2 MiB of them.
-      bomb(file, concat(good, header(RecordReader.MaxRecordLength)), 32)
+      bomb(file, concat(good, header(FrameReader.MaxRecordLength)), 32)
       assert(file.length < (3 << 20))
       val needed = Runtime.getRuntime.maxMemory
       assert(needed < (3L << 30), "this test is for a heap that is less than the record twice")
@@ -35,8 +35,8 @@ class ExhaustionSuite extends TFRecordSuite {
         }
       }
       // Counting inflates it, keeps none of it, and finds no record behind it.
-      val next = good.length + RecordReader.HeaderSize + RecordReader.MaxRecordLength +
-        RecordReader.FooterSize
+      val next = good.length + FrameReader.HeaderSize + FrameReader.MaxRecordLength +
+        FrameReader.FooterSize
       assertFails("bomb.tfrecord.gz", next, "checksum")(read(file, "n BIGINT").count())
     }
   }

@@ -3,7 +3,7 @@ package io.sparktf.tfrecord
 import scala.collection.mutable.ArrayBuffer
 import scala.util.{Failure, Random, Success, Try}
 
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import io.sparktf.tfrecord.options.TFRecordOptions
 import io.sparktf.tfrecord.source.RecordFile
 import org.apache.hadoop.conf.Configuration
@@ -69,7 +69,7 @@ trait Splits { this: TFRecordSuite =>
     } finally records.close()
   }
 
-  protected def open(file: Path): RecordReader = open(file, sizeOf(file), 0, sizeOf(file), strict)
+  protected def open(file: Path): FrameReader = open(file, sizeOf(file), 0, sizeOf(file), strict)
 
   private def open(
       file: Path,
@@ -77,7 +77,7 @@ trait Splits { this: TFRecordSuite =>
       start: Long,
       end: Long,
       options: TFRecordOptions
-  ): RecordReader = new RecordFile(file, size, conf, options).open(start, end - start)
+  ): FrameReader = new RecordFile(file, size, conf, options).open(start, end - start)
 
   /** All splits of the file: what each of them holds, or how it fails. */
   protected def readSplits(

@@ -7,7 +7,7 @@ import scala.util.Random
 
 import io.sparktf.tfrecord.decode.{RecordDecoder, RowSchema}
 import io.sparktf.tfrecord.encode.RecordEncoder
-import io.sparktf.tfrecord.frame.{RecordReader, RecordWriter}
+import io.sparktf.tfrecord.frame.{FrameReader, FrameWriter}
 import io.sparktf.tfrecord.options.RecordType
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{
@@ -62,7 +62,7 @@ class WriteFuzzer(seed: Long, recordType: RecordType) {
 
   private def write(rows: Vector[InternalRow]): Array[Byte] = {
     val out = new ByteArrayOutputStream()
-    val records = new RecordWriter(out)
+    val records = new FrameWriter(out)
     val encoder = RecordEncoder(recordType, schema, Set.empty, records)
     val projection = InterpretedUnsafeProjection.createProjection(
       schema.zipWithIndex.map { case (f, i) => BoundReference(i, f.dataType, f.nullable) }
@@ -88,7 +88,7 @@ class WriteFuzzer(seed: Long, recordType: RecordType) {
       rows: Vector[InternalRow],
       readAs: RecordType
   ): Unit = {
-    val reader = new RecordReader(
+    val reader = new FrameReader(
       new ByteArrayInputStream(written),
       Array.emptyByteArray,
       "written",

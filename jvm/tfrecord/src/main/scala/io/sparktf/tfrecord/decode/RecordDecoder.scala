@@ -61,11 +61,11 @@ private[tfrecord] object RecordDecoder {
   def apply(recordType: RecordType, schema: RowSchema): RecordDecoder = {
     val row = new RowBuilder(schema.columns, schema.partitions)
     recordType match {
-      case RecordType.Auto => new AutoReader(schema, row)
-      case RecordType.Example => new ExampleReader(schema, row, mustBeKnown = false)
+      case RecordType.Auto => new AutoDecoder(schema, row)
+      case RecordType.Example => new ExampleDecoder(schema, row, mustBeKnown = false)
       case RecordType.SequenceExample =>
-        new SequenceExampleReader(schema, row, mustBeKnown = false)
-      case RecordType.ByteArray => new ByteArrayReader(schema, row)
+        new SequenceExampleDecoder(schema, row, mustBeKnown = false)
+      case RecordType.ByteArray => new ByteArrayDecoder(schema, row)
     }
   }
 }

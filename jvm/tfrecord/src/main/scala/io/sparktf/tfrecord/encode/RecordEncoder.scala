@@ -1,12 +1,12 @@
 package io.sparktf.tfrecord.encode
 
-import io.sparktf.tfrecord.frame.RecordWriter
+import io.sparktf.tfrecord.frame.FrameWriter
 import io.sparktf.tfrecord.options.RecordType
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.types.StructType
 
-/** Encodes rows as records, straight into the buffer of a [[RecordWriter]]. */
-abstract private[tfrecord] class RecordEncoder(records: RecordWriter) {
+/** Encodes rows as records, straight into the buffer of a [[FrameWriter]]. */
+abstract private[tfrecord] class RecordEncoder(records: FrameWriter) {
 
   /**
    * Appends a record.
@@ -35,10 +35,10 @@ private[tfrecord] object RecordEncoder {
       recordType: RecordType,
       schema: StructType,
       featureLists: Set[String],
-      records: RecordWriter
+      records: FrameWriter
   ): RecordEncoder = recordType match {
-    case RecordType.Auto | RecordType.Example => new ExampleWriter(schema, records)
-    case RecordType.SequenceExample => new SequenceExampleWriter(schema, featureLists, records)
-    case RecordType.ByteArray => new ByteArrayWriter(schema.head, records)
+    case RecordType.Auto | RecordType.Example => new ExampleEncoder(schema, records)
+    case RecordType.SequenceExample => new SequenceExampleEncoder(schema, featureLists, records)
+    case RecordType.ByteArray => new ByteArrayEncoder(schema.head, records)
   }
 }

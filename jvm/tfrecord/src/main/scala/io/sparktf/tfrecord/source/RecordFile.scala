@@ -5,7 +5,7 @@ import java.io.{
 }
 
 import io.sparktf.tfrecord.{ChangedFileException, CorruptTFRecordException}
-import io.sparktf.tfrecord.frame.{RecordReader, RecordSplit, RecordSync}
+import io.sparktf.tfrecord.frame.{FrameReader, FrameSplit, FrameSync}
 import io.sparktf.tfrecord.options.TFRecordOptions
 import io.sparktf.tfrecord.stream.{BlockStream, Compression, InflatedStream, ListedBytes}
 import org.apache.hadoop.conf.Configuration
@@ -26,7 +26,7 @@ final private[tfrecord] class RecordFile(
 ) {
   import RecordFile._
 
-  def open(): RecordReader = open(0, size)
+  def open(): FrameReader = open(0, size)
 
   /**
    * Opens the frames whose headers begin in a part of the file. The first part of a compressed
@@ -35,14 +35,14 @@ final private[tfrecord] class RecordFile(
    * @param start the part's first byte
    * @param length the part's bytes
    */
-  def open(start: Long, length: Long): RecordReader = {
+  def open(start: Long, length: Long): FrameReader = {
     val codec = options.readCodec match {
       case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(path))
       case TFRecordOptions.FixedCodec(chosen) => chosen.map(Compression.instance(_, conf))
     }
     val detect = options.readCodec == TFRecordOptions.AutoCodec
     if (length < size && codec.isEmpty) {
-      val sync = new RecordSync(() => openStream(), size)
+      val sync = new FrameSync(() => openStream(), size)
       try {
         // Splits are found by the checksums of lengths, which a writer may have got wrong.
         val hasSplits = options.verifyChecksum || Compression.isFrameHeader(sync.head)
@@ -51,10 +51,10 @@ final private[tfrecord] class RecordFile(
         }
       } finally sync.close()
     }
-    if (start > 0) RecordReader.none(path.toString) else openWhole(codec, detect)
+    if (start > 0) FrameReader.none(path.toString) else openWhole(codec, detect)
   }
 
-  private def openWhole(named: Option[CompressionCodec], detect: Boolean): RecordReader =
+  private def openWhole(named: Option[CompressionCodec], detect: Boolean): FrameReader =
     closingOnError(openStream()) { in =>
       val head = if (detect) readHead(in) else Array.emptyByteArray
       (if (detect) Compression.codecOf(head, named, conf) else named) match {
@@ -62,7 +62,7 @@ final private[tfrecord] class RecordFile(
           val bytes =
             if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
           val raw = new RawStream(bytes, size)
-          new RecordReader(
+          new FrameReader(
             decompressed(raw, codec),
             Array.emptyByteArray,
             path.toString,
@@ -71,25 +71,25 @@ final private[tfrecord] class RecordFile(
             raw
           )
         case None =>
-          new RecordReader(in, head, path.toString, size, options.verifyChecksum)
+          new FrameReader(in, head, path.toString, size, options.verifyChecksum)
       }
     }
 
-  private def openPart(sync: RecordSync, start: Long, end: Long): RecordReader = {
+  private def openPart(sync: FrameSync, start: Long, end: Long): FrameReader = {
     sync.lookAhead // is needed in the end, and the stream is open now
     val from = if (start == 0) 0 else sync.first(start, end)
-    if (from < 0) return RecordReader.none(path.toString)
+    if (from < 0) return FrameReader.none(path.toString)
     // A stream of its own, which only goes forward: object stores change to many small requests
     // when one goes back.
     closingOnError(openStream()) { in =>
       if (from > 0) in.seek(from)
-      new RecordReader(
+      new FrameReader(
         in,
         Array.emptyByteArray,
         path.toString,
         size,
         options.verifyChecksum,
-        split = new RecordSplit(from, if (end < size) end else Long.MaxValue, sync)
+        split = new FrameSplit(from, if (end < size) end else Long.MaxValue, sync)
       )
     }
   }
@@ -97,7 +97,7 @@ final private[tfrecord] class RecordFile(
   private def openStream(): ListedBytes =
     new ListedBytes(within(path.getFileSystem(conf)).open(path), path.toString, size)
 
-  private def closingOnError(in: ListedBytes)(make: ListedBytes => RecordReader): RecordReader =
+  private def closingOnError(in: ListedBytes)(make: ListedBytes => FrameReader): FrameReader =
     try make(in)
     catch {
       case e: Throwable =>
@@ -128,7 +128,7 @@ final private[tfrecord] class RecordFile(
     }
 
   private def readHead(in: InputStream): Array[Byte] = {
-    val head = new Array[Byte](RecordReader.HeaderSize)
+    val head = new Array[Byte](FrameReader.HeaderSize)
     var count = 0
     var read = 0
     while (count < head.length && read >= 0) {

@@ -6,7 +6,7 @@ import io.sparktf.tfrecord.{
   CorruptTFRecordException, MalformedMessageException, NoMemoryException, TFRecordFileFormat
 }
 import io.sparktf.tfrecord.decode.RecordDecoder
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
@@ -14,7 +14,7 @@ import org.apache.spark.util.TaskCompletionListener
 import org.slf4j.LoggerFactory
 
 /** A row for each record of a file. Closes the file at its end, or on [[close]] before it. */
-sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
+sealed abstract private[tfrecord] class RecordIterator(records: FrameReader)
   extends Iterator[InternalRow] with Closeable {
   private[this] var isAtRecord = false
 
@@ -48,7 +48,7 @@ sealed abstract private[tfrecord] class RecordIterator(records: RecordReader)
  * A file that is open. Apart from its iterator because a task keeps it to the end, and may read
  * thousands of files: nothing of one that is closed may stay in memory, its buffers least of all.
  */
-final private[tfrecord] class RecordSource(private[this] var records: RecordReader)
+final private[tfrecord] class RecordSource(private[this] var records: FrameReader)
   extends TaskCompletionListener with Closeable {
 
   def isOpen: Boolean = records ne null
@@ -63,7 +63,7 @@ final private[tfrecord] class RecordSource(private[this] var records: RecordRead
 }
 
 /** The rows that a file's records hold; the first that cannot be decoded is an error. */
-final private[tfrecord] class StrictIterator(records: RecordReader, decoder: RecordDecoder)
+final private[tfrecord] class StrictIterator(records: FrameReader, decoder: RecordDecoder)
   extends RecordIterator(records) {
 
   override protected def advance(): Boolean = records.next()
@@ -85,7 +85,7 @@ final private[tfrecord] class StrictIterator(records: RecordReader, decoder: Rec
  * @param report whether a record that cannot be decoded becomes a row
  */
 final private[tfrecord] class LenientIterator(
-    records: RecordReader,
+    records: FrameReader,
     decoder: RecordDecoder,
     unselected: Option[RecordDecoder],
     report: Boolean
@@ -145,7 +145,7 @@ private[tfrecord] object LenientIterator {
 }
 
 /** The same row for each record of a file, whose data is not looked at. */
-final private[tfrecord] class RecordCounter(records: RecordReader, same: InternalRow)
+final private[tfrecord] class RecordCounter(records: FrameReader, same: InternalRow)
   extends RecordIterator(records) {
 
   override protected def advance(): Boolean = records.skip()

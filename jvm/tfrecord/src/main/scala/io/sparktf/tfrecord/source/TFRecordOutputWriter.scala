@@ -4,7 +4,7 @@ import io.sparktf.tfrecord.{
   MalformedMessageException, MalformedRecordException, NoMemoryException, OversizedRecordException
 }
 import io.sparktf.tfrecord.encode.RecordEncoder
-import io.sparktf.tfrecord.frame.RecordWriter
+import io.sparktf.tfrecord.frame.FrameWriter
 import io.sparktf.tfrecord.options.RecordType
 import io.sparktf.tfrecord.stream.OutputCompression
 import org.apache.hadoop.fs.Path
@@ -29,7 +29,7 @@ final private[tfrecord] class TFRecordOutputWriterFactory(
       context: TaskAttemptContext
   ): OutputWriter = {
     val out = compression.create(new Path(path), context.getConfiguration)
-    val records = new RecordWriter(out)
+    val records = new FrameWriter(out)
     val rows = RecordEncoder(recordType, dataSchema, featureLists, records)
     new TFRecordOutputWriter(path, rows, records)
   }
@@ -39,7 +39,7 @@ final private[tfrecord] class TFRecordOutputWriterFactory(
 final private[tfrecord] class TFRecordOutputWriter(
     file: String,
     rows: RecordEncoder,
-    records: RecordWriter
+    records: FrameWriter
 ) extends OutputWriter {
 
   override def path(): String = file

@@ -3,7 +3,7 @@ package io.sparktf.tfrecord.stream
 import java.io.{BufferedInputStream, InputStream}
 import java.util.Locale
 
-import io.sparktf.tfrecord.frame.{Checksum, RecordReader}
+import io.sparktf.tfrecord.frame.{Checksum, FrameReader}
 import io.sparktf.tfrecord.options.TFRecordOptions
 import io.sparktf.tfrecord.wire.WireFormat
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorInputStream
@@ -146,7 +146,7 @@ private[tfrecord] object Compression {
 
   /** Whether a file begins with a record's header, the length with its checksum. */
   def isFrameHeader(head: Array[Byte]): Boolean =
-    head.length == RecordReader.HeaderSize && {
+    head.length == FrameReader.HeaderSize && {
       val padded = java.util.Arrays.copyOf(head, head.length + WireFormat.Slack)
       WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))
     }

@@ -22,17 +22,17 @@ import org.apache.spark.sql.types.{Decimal, StructField}
  * and decoded once more with [[strict]] set, when all that is left is a real error and thrown as a
  * [[MalformedMessageException]]. So the first, hot pass needs no error handling of its own.
  */
-final private[tfrecord] class FeatureReader(
+final private[tfrecord] class FeatureDecoder(
     fields: Array[StructField],
     types: Array[FeatureType],
     row: RowBuilder
 ) {
-  import FeatureReader.{ShortEnd, ShortHead}
+  import FeatureDecoder.{ShortEnd, ShortHead}
 
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
   private[this] val kinds = types.map(_.kind)
-  private[this] val arrays = new ArrayReader(row)
+  private[this] val arrays = new ArrayDecoder(row)
 
   /** Whether the bytes come from [[ExampleNormalizer]]. */
   var strict: Boolean = false
@@ -139,8 +139,8 @@ final private[tfrecord] class FeatureReader(
       row.setWord(field, value)
       true
     } else {
-      val fits = FeatureReader.fits(element, value)
-      if (fits) row.setSmall(field, value, FeatureReader.sizeOf(element))
+      val fits = FeatureDecoder.fits(element, value)
+      if (fits) row.setSmall(field, value, FeatureDecoder.sizeOf(element))
       fits || outOfRange(field, value)
     }
   }
@@ -171,14 +171,14 @@ final private[tfrecord] class FeatureReader(
     val element = elements(field)
     if (repeated(field)) {
       val misfit = arrays.readWholeNumbers(field, element, bytes, pos, end)
-      if (misfit == ArrayReader.Unusual) return false
-      return misfit == ArrayReader.Fine || inexact(field, arrays.misfit)
+      if (misfit == ArrayDecoder.Unusual) return false
+      return misfit == ArrayDecoder.Fine || inexact(field, arrays.misfit)
     }
     if (pos == end) return readEmpty(field)
     val length = longVarintLength(bytes, pos, end)
     if (length != end - pos) return tooMany(field, countVarints(bytes, pos, end))
     val value = longVarintValue(bytes, pos, length)
-    if (!FeatureReader.isExact(element, value)) return inexact(field, value)
+    if (!FeatureDecoder.isExact(element, value)) return inexact(field, value)
     if (element == FloatElement) {
       row.setSmall(field, java.lang.Float.floatToRawIntBits(value.toFloat), 4)
     } else {
@@ -189,7 +189,7 @@ final private[tfrecord] class FeatureReader(
 
   /** The column's decimal, or null where the float does not fit. */
   private def decimalOf(field: Int, bits: Int): JavaDecimal =
-    FeatureReader.toDecimal(bits, types(field).precision, types(field).scale)
+    FeatureDecoder.toDecimal(bits, types(field).precision, types(field).scale)
 
   private def readBytes(field: Int, bytes: Array[Byte], start: Int, end: Int): Boolean = {
     var pos = start + 1
@@ -210,8 +210,8 @@ final private[tfrecord] class FeatureReader(
     val element = elements(field)
     if (element == LongElement) return arrays.readLongs(field, bytes, pos, end)
     val misfit = arrays.readSmallInts(field, element, bytes, pos, end)
-    if (misfit == ArrayReader.Unusual) return false
-    misfit == ArrayReader.Fine || outOfRange(field, arrays.misfit)
+    if (misfit == ArrayDecoder.Unusual) return false
+    misfit == ArrayDecoder.Fine || outOfRange(field, arrays.misfit)
   }
 
   private def readFloats(field: Int, bytes: Array[Byte], pos: Int, end: Int): Boolean =
@@ -265,7 +265,7 @@ final private[tfrecord] class FeatureReader(
     }
 }
 
-private[tfrecord] object FeatureReader {
+private[tfrecord] object FeatureDecoder {
   // A Feature's tag and length and its list's, where each length takes one byte: the Feature has
   // then fewer than 2 + 128 bytes.
   final private val ShortHead = 4

@@ -1,6 +1,6 @@
 package io.sparktf.tfrecord.encode
 
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import io.sparktf.tfrecord.wire.{FeatureType, GrowingBuffer}
 import io.sparktf.tfrecord.wire.WireFormat._
 import org.apache.spark.sql.catalyst.InternalRow
@@ -14,15 +14,15 @@ import org.apache.spark.sql.types.StructField
  * @param types what a step holds
  * @param isNested whether the field is an array of arrays
  */
-final private[tfrecord] class FeatureListWriter(
+final private[tfrecord] class FeatureListEncoder(
     fields: Array[StructField],
     types: Array[FeatureType],
     isNested: Array[Boolean],
     buffer: GrowingBuffer
-) extends EntryWriter {
+) extends EntryEncoder {
   private[this] val kinds = types.map(_.kind)
-  private[this] val keys = fields.map(f => FeatureWriter.keyOf(f.name))
-  private[this] val arrays = new ArrayWriter(fields, types, buffer)
+  private[this] val keys = fields.map(f => FeatureEncoder.keyOf(f.name))
+  private[this] val arrays = new ArrayEncoder(fields, types, buffer)
   // The bytes of each step's values, for all lengths come before what they are the length of.
   private[this] var payloads = new Array[Long](16)
 
@@ -42,7 +42,7 @@ final private[tfrecord] class FeatureListWriter(
       list += 1 + varintSize(feature) + feature
       i += 1
     }
-    if (list > RecordReader.MaxRecordLength) arrays.refuseSize(field, list)
+    if (list > FrameReader.MaxRecordLength) arrays.refuseSize(field, list)
     val key = keys(field)
     buffer.reserve(list + key.length + 3 * MaxVarintBytes)
     buffer.putTag(Field1, key.length + 1L + varintSize(list) + list)

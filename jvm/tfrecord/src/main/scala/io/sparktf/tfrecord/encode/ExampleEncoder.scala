@@ -1,6 +1,6 @@
 package io.sparktf.tfrecord.encode
 
-import io.sparktf.tfrecord.frame.RecordWriter
+import io.sparktf.tfrecord.frame.FrameWriter
 import io.sparktf.tfrecord.wire.{FeatureType, GrowingBuffer}
 import io.sparktf.tfrecord.wire.WireFormat._
 import org.apache.spark.sql.catalyst.InternalRow
@@ -14,20 +14,20 @@ import org.apache.spark.sql.types.StructType
  *
  * @param schema the columns, each of which has a [[FeatureType]]
  */
-final private[tfrecord] class ExampleWriter(schema: StructType, records: RecordWriter)
+final private[tfrecord] class ExampleEncoder(schema: StructType, records: FrameWriter)
   extends RecordEncoder(records) {
   private[this] val features = {
     val types = schema.fields.map(f => FeatureType.of(f.dataType).get)
-    new FeatureWriter(schema.fields, types, records.buffer)
+    new FeatureEncoder(schema.fields, types, records.buffer)
   }
   private[this] val map =
-    new FeatureMapWriter(Field1, schema.fields.indices.toArray, features, records.buffer)
+    new FeatureMapEncoder(Field1, schema.fields.indices.toArray, features, records.buffer)
 
   override protected def encode(row: InternalRow): Unit = map.write(row)
 }
 
 /** Encodes a field of a row as an entry of a map from names to messages. */
-private[tfrecord] trait EntryWriter {
+private[tfrecord] trait EntryEncoder {
 
   /** Writes the value of a field that is not null. */
   def write(row: InternalRow, field: Int): Unit
@@ -37,10 +37,10 @@ private[tfrecord] trait EntryWriter {
  * Encodes a map from names to messages as a field of the record: its tag, the length, an entry
  * for each of the row's fields that is not null. A map without an entry is left out.
  */
-final private[tfrecord] class FeatureMapWriter(
+final private[tfrecord] class FeatureMapEncoder(
     tag: Int,
     fields: Array[Int],
-    entries: EntryWriter,
+    entries: EntryEncoder,
     buffer: GrowingBuffer
 ) {
   // The bytes of the length of the last record's map: a good guess for the next.

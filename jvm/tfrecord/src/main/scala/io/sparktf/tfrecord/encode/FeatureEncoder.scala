@@ -2,7 +2,7 @@ package io.sparktf.tfrecord.encode
 
 import java.nio.charset.StandardCharsets.UTF_8
 
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import io.sparktf.tfrecord.wire.{FeatureType, GrowingBuffer}
 import io.sparktf.tfrecord.wire.FeatureType._
 import io.sparktf.tfrecord.wire.WireFormat._
@@ -12,22 +12,22 @@ import org.apache.spark.unsafe.types.UTF8String
 
 /**
  * Encodes a column's value as an entry of the feature map, at the end of a buffer.
- * [[FeatureReader]] shows the messages.
+ * [[FeatureDecoder]] shows the messages.
  *
  * All lengths are known before a byte is written. For a scalar number they differ by the value's
  * size alone, so the entry is a copy of a template, with four bytes patched where the size changes.
  */
-final private[tfrecord] class FeatureWriter(
+final private[tfrecord] class FeatureEncoder(
     fields: Array[StructField],
     types: Array[FeatureType],
     buffer: GrowingBuffer
-) extends EntryWriter {
+) extends EntryEncoder {
   private[this] val elements = types.map(_.element)
   private[this] val repeated = types.map(_.repeated)
   private[this] val kinds = types.map(_.kind)
-  private[this] val arrays = new ArrayWriter(fields, types, buffer)
+  private[this] val arrays = new ArrayEncoder(fields, types, buffer)
 
-  private[this] val keys = fields.map(f => FeatureWriter.keyOf(f.name))
+  private[this] val keys = fields.map(f => FeatureEncoder.keyOf(f.name))
   private[this] val templates = Array.tabulate(fields.length)(scalarTemplate)
   // Where in its template a scalar's value begins.
   private[this] val valueStarts = keys.map(2 + _.length + 6)
@@ -43,7 +43,7 @@ final private[tfrecord] class FeatureWriter(
         case LongElement => writeInt64(field, row.getLong(field))
         case FloatElement => writeFloat(field, row.getFloat(field))
         case BytesElement =>
-          writeBytes(field, ArrayWriter.bytesOf(row, field, types(field).elementType))
+          writeBytes(field, ArrayEncoder.bytesOf(row, field, types(field).elementType))
         case DoubleElement => writeFloat(field, arrays.toFloat(field, row.getDouble(field)))
         case IntElement => writeInt64(field, row.getInt(field))
         case BooleanElement => writeInt64(field, if (row.getBoolean(field)) 1L else 0L)
@@ -118,7 +118,7 @@ final private[tfrecord] class FeatureWriter(
    */
   private def beginEntry(field: Int, payload: Long, packed: Boolean): Unit = {
     val key = keys(field)
-    if (payload > RecordReader.MaxRecordLength) arrays.refuseSize(field, payload)
+    if (payload > FrameReader.MaxRecordLength) arrays.refuseSize(field, payload)
     val size = payload.toInt
     val list = if (packed) 1 + varintSize(size) + size else size
     val feature = 1 + varintSize(list) + list
@@ -135,7 +135,7 @@ final private[tfrecord] class FeatureWriter(
   final private[this] val EntryOverhead = 24
 }
 
-private[tfrecord] object FeatureWriter {
+private[tfrecord] object FeatureEncoder {
 
   /** A key with its tag and length, as it stands in each entry. */
   def keyOf(text: String): Array[Byte] = {

@@ -30,16 +30,16 @@ import io.sparktf.tfrecord.wire.WireFormat.Slack
  * @param raw what `in` decompresses, or null
  * @param split the part of the file to read, at whose start `in` stands, or null for all of it
  */
-final private[tfrecord] class RecordReader(
+final private[tfrecord] class FrameReader(
     in: InputStream,
     head: Array[Byte],
     val file: String,
     size: Long,
     verify: Boolean,
     raw: RawStream = null,
-    split: RecordSplit = null
+    split: FrameSplit = null
 ) extends Closeable {
-  import RecordReader._
+  import FrameReader._
 
   private[this] val checksum = new Checksum
   // The offset in the file of bytes(0).
@@ -138,7 +138,7 @@ final private[tfrecord] class RecordReader(
 
   /**
    * Makes sure that the following splits begin where this one ends, behind its last record:
-   * [[RecordSync]] says why. False, as there is no record left.
+   * [[FrameSync]] says why. False, as there is no record left.
    *
    * @param advance how this split was read
    */
@@ -178,7 +178,7 @@ final private[tfrecord] class RecordReader(
     // A header may reach into the next record's.
     if (limit - pos < length + HeaderSize) fill(length.toLong + HeaderSize)
     val last = math.min(length, limit - pos - HeaderSize + 1)
-    val found = RecordSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
+    val found = FrameSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
     pos += length
     if (found < 0) -1 else origin + found
   }
@@ -317,7 +317,7 @@ final private[tfrecord] class RecordReader(
   private def hex(checksum: Int): String = f"0x$checksum%08x"
 }
 
-private[tfrecord] object RecordReader {
+private[tfrecord] object FrameReader {
   final val HeaderSize = 12
   final val FooterSize = 4
 
@@ -335,8 +335,8 @@ private[tfrecord] object RecordReader {
     else math.min(BufferSize, math.max(SmallestBuffer, size)).toInt
 
   /** No records, of a file or a split that has none. */
-  def none(file: String): RecordReader =
-    new RecordReader(
+  def none(file: String): FrameReader =
+    new FrameReader(
       new ByteArrayInputStream(Array.emptyByteArray),
       Array.emptyByteArray,
       file,

@@ -6,14 +6,14 @@ import io.sparktf.tfrecord.MalformedMessageException
 import io.sparktf.tfrecord.wire.GrowingBuffer
 
 /**
- * Writes the frames of a TFRecord stream; [[RecordReader]] shows their layout.
+ * Writes the frames of a TFRecord stream; [[FrameReader]] shows their layout.
  *
  * A record is encoded in place: [[begin]], then its bytes put into [[buffer]], then [[end]] or
  * [[discard]]. What is finished goes to the stream in large pieces.
  */
-final private[tfrecord] class RecordWriter(out: OutputStream) extends Closeable {
-  import RecordReader.{HeaderSize, MaxRecordLength}
-  import RecordWriter._
+final private[tfrecord] class FrameWriter(out: OutputStream) extends Closeable {
+  import FrameReader.{HeaderSize, MaxRecordLength}
+  import FrameWriter._
 
   private[this] val checksum = new Checksum
   private[this] var recordStart = 0
@@ -65,7 +65,7 @@ final private[tfrecord] class RecordWriter(out: OutputStream) extends Closeable 
   }
 }
 
-private[tfrecord] object RecordWriter {
+private[tfrecord] object FrameWriter {
   final private val FlushSize = 128 * 1024
   final private val LargestWrite = 1024 * 1024
   final private val LargestKept = 16 * 1024 * 1024

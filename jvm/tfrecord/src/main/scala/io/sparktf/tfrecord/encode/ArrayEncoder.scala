@@ -1,7 +1,7 @@
 package io.sparktf.tfrecord.encode
 
 import io.sparktf.tfrecord.MalformedMessageException
-import io.sparktf.tfrecord.frame.RecordReader
+import io.sparktf.tfrecord.frame.FrameReader
 import io.sparktf.tfrecord.wire.{FeatureType, GrowingBuffer}
 import io.sparktf.tfrecord.wire.FeatureType._
 import io.sparktf.tfrecord.wire.WireFormat._
@@ -12,8 +12,8 @@ import org.apache.spark.sql.types.{BinaryType, DataType, Decimal, StructField}
 import org.apache.spark.unsafe.Platform
 import org.apache.spark.unsafe.types.UTF8String
 
-/** Encodes the values of an array column. [[FeatureWriter]] writes what stands before them. */
-final private[tfrecord] class ArrayWriter(
+/** Encodes the values of an array column. [[FeatureEncoder]] writes what stands before them. */
+final private[tfrecord] class ArrayEncoder(
     fields: Array[StructField],
     types: Array[FeatureType],
     buffer: GrowingBuffer
@@ -146,7 +146,7 @@ final private[tfrecord] class ArrayWriter(
   }
 
   private def bytesAt(field: Int, array: ArrayData, i: Int): UTF8String =
-    ArrayWriter.bytesOf(array, i, types(field).elementType)
+    ArrayEncoder.bytesOf(array, i, types(field).elementType)
 
   private def int64(element: Int, array: ArrayData, i: Int): Long = element match {
     case LongElement => array.getLong(i)
@@ -160,7 +160,7 @@ final private[tfrecord] class ArrayWriter(
     refuse(
       field,
       s"a value of $size bytes; the largest record that can be read back is " +
-        RecordReader.MaxRecordLength
+        FrameReader.MaxRecordLength
     )
 
   def refuseNulls(field: Int, array: ArrayData): Unit =
@@ -199,7 +199,7 @@ final private[tfrecord] class ArrayWriter(
     )
 }
 
-private[tfrecord] object ArrayWriter {
+private[tfrecord] object ArrayEncoder {
 
   /**
    * The bytes of a string or binary value. Unsafe rows and arrays hold both alike and give out a

@@ -5,14 +5,14 @@ import io.sparktf.tfrecord.wire.WireFormat._
 import org.apache.spark.sql.catalyst.expressions.UnsafeArrayData
 
 /**
- * Decodes a FeatureList into an array field of the row. As in [[FeatureReader]], whose fields and
+ * Decodes a FeatureList into an array field of the row. As in [[FeatureDecoder]], whose fields and
  * strictness it shares, false means that the list is unusual.
  *
  * {{{
  * message FeatureList { repeated Feature feature = 1; }
  * }}}
  */
-final private[tfrecord] class FeatureListReader(features: FeatureReader, row: RowBuilder) {
+final private[tfrecord] class FeatureListDecoder(features: FeatureDecoder, row: RowBuilder) {
   private[this] val joined = new GrowingBuffer(256)
   // Of the step that was looked at last: where its values begin.
   private[this] var values = 0

@@ -18,7 +18,7 @@ import org.apache.spark.sql.catalyst.InternalRow
  *
  * @param mustBeKnown whether a message of which protobuf knows no field is an error
  */
-final private[tfrecord] class SequenceExampleReader(
+final private[tfrecord] class SequenceExampleDecoder(
     schema: RowSchema,
     row: RowBuilder,
     mustBeKnown: Boolean
@@ -35,9 +35,9 @@ final private[tfrecord] class SequenceExampleReader(
     val types = schema.columns.fields.map { f =>
       FeatureType.ofList(f.dataType).orElse(FeatureType.of(f.dataType)).get
     }
-    new FeatureReader(schema.columns.fields, types, row)
+    new FeatureDecoder(schema.columns.fields, types, row)
   }
-  private[this] val featureLists = new FeatureListReader(features, row)
+  private[this] val featureLists = new FeatureListDecoder(features, row)
   private[this] val unusual = new UnusualMessages(RecordType.SequenceExample, mustBeKnown)
 
   override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow = {

@@ -14,7 +14,7 @@ import org.apache.spark.sql.catalyst.InternalRow
  *
  * @param mustBeKnown whether a message of which protobuf knows no field is an error
  */
-final private[tfrecord] class ExampleReader(
+final private[tfrecord] class ExampleDecoder(
     schema: RowSchema,
     row: RowBuilder,
     mustBeKnown: Boolean
@@ -24,7 +24,7 @@ final private[tfrecord] class ExampleReader(
     new FeatureMapTokenizer(new FeatureNames(schema.featureNames, schema.caseSensitive))
   private[this] val features = {
     val types = schema.columns.fields.map(f => FeatureType.of(f.dataType).get)
-    new FeatureReader(schema.columns.fields, types, row)
+    new FeatureDecoder(schema.columns.fields, types, row)
   }
   private[this] val unusual = new UnusualMessages(RecordType.Example, mustBeKnown)
 

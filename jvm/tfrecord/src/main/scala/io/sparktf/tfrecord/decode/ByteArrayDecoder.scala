@@ -3,7 +3,7 @@ package io.sparktf.tfrecord.decode
 import org.apache.spark.sql.catalyst.InternalRow
 
 /** Gives the bytes of a record to the one column, be it binary or string, as they are. */
-final private[tfrecord] class ByteArrayReader(schema: RowSchema, row: RowBuilder)
+final private[tfrecord] class ByteArrayDecoder(schema: RowSchema, row: RowBuilder)
   extends RecordDecoder(schema, row) {
   private[this] val numColumns = schema.columns.length
 

@@ -13,10 +13,10 @@ import org.apache.spark.sql.types.Decimal
  * here: a list has no place for null), the elements padded to words, then the bytes of elements
  * that have no fixed length.
  */
-final private[tfrecord] class ArrayReader(row: RowBuilder) {
-  import ArrayReader._
+final private[tfrecord] class ArrayDecoder(row: RowBuilder) {
+  import ArrayDecoder._
 
-  /** The value for which a method answered [[ArrayReader.Misfit]]. */
+  /** The value for which a method answered [[ArrayDecoder.Misfit]]. */
   var misfit: Long = 0L
 
   // The array that is being written: where it begins, and where its elements do.
@@ -59,7 +59,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
 
   /** Reads elements of one to four bytes: [[Fine]], [[Unusual]] or [[Misfit]]. */
   def readSmallInts(field: Int, element: Int, bytes: Array[Byte], from: Int, end: Int): Int = {
-    val size = FeatureReader.sizeOf(element)
+    val size = FeatureDecoder.sizeOf(element)
     begin(countVarints(bytes, from, end), size)
     val target = row.bytes
     var at = elements
@@ -68,7 +68,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
       val length = longVarintLength(bytes, pos, end)
       if (length < 0) return Unusual
       val value = longVarintValue(bytes, pos, length)
-      if (!FeatureReader.fits(element, value)) {
+      if (!FeatureDecoder.fits(element, value)) {
         misfit = value
         return Misfit
       }
@@ -92,7 +92,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
       from: Int,
       end: Int
   ): Int = {
-    val size = FeatureReader.sizeOf(element)
+    val size = FeatureDecoder.sizeOf(element)
     begin(countVarints(bytes, from, end), size)
     val target = row.bytes
     var at = elements
@@ -101,7 +101,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
       val length = longVarintLength(bytes, pos, end)
       if (length < 0) return Unusual
       val value = longVarintValue(bytes, pos, length)
-      if (!FeatureReader.isExact(element, value)) {
+      if (!FeatureDecoder.isExact(element, value)) {
         misfit = value
         return Misfit
       }
@@ -150,7 +150,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
     var i = 0
     while (i < count) {
       val pos = from + 4 * i
-      val decimal = FeatureReader.toDecimal(loadInt(bytes, pos), precision, scale)
+      val decimal = FeatureDecoder.toDecimal(loadInt(bytes, pos), precision, scale)
       if (decimal eq null) return pos
       if (precision <= Decimal.MAX_LONG_DIGITS) {
         setElement(i, decimal.unscaledValue.longValue)
@@ -263,7 +263,7 @@ final private[tfrecord] class ArrayReader(row: RowBuilder) {
   }
 }
 
-private[tfrecord] object ArrayReader {
+private[tfrecord] object ArrayDecoder {
   final val Fine = 0
   final val Unusual = 1
   final val Misfit = 2

@@ -8,12 +8,12 @@ import org.apache.spark.sql.catalyst.InternalRow
  * second have a field 2, their feature lists. A tf.Example is a tf.SequenceExample without them, so
  * all are of the second kind where a column wants a feature list.
  */
-final private[tfrecord] class AutoReader(schema: RowSchema, row: RowBuilder)
+final private[tfrecord] class AutoDecoder(schema: RowSchema, row: RowBuilder)
   extends RecordDecoder(schema, row) {
   private[this] val examples =
     if (schema.columns.exists(f => FeatureType.ofList(f.dataType).isDefined)) null
-    else new ExampleReader(schema, row, mustBeKnown = true)
-  private[this] val sequences = new SequenceExampleReader(schema, row, mustBeKnown = true)
+    else new ExampleDecoder(schema, row, mustBeKnown = true)
+  private[this] val sequences = new SequenceExampleDecoder(schema, row, mustBeKnown = true)
 
   override def read(bytes: Array[Byte], start: Int, end: Int): InternalRow =
     if (examples eq null) sequences.read(bytes, start, end)

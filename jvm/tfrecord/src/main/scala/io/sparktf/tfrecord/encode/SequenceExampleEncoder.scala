@@ -1,6 +1,6 @@
 package io.sparktf.tfrecord.encode
 
-import io.sparktf.tfrecord.frame.RecordWriter
+import io.sparktf.tfrecord.frame.FrameWriter
 import io.sparktf.tfrecord.wire.FeatureType
 import io.sparktf.tfrecord.wire.WireFormat._
 import org.apache.spark.sql.catalyst.InternalRow
@@ -12,10 +12,10 @@ import org.apache.spark.sql.types.StructType
  *
  * @param featureLists arrays that become feature lists, of one value per step, although flat
  */
-final private[tfrecord] class SequenceExampleWriter(
+final private[tfrecord] class SequenceExampleEncoder(
     schema: StructType,
     featureLists: Set[String],
-    records: RecordWriter
+    records: FrameWriter
 ) extends RecordEncoder(records) {
   private[this] val isNested = schema.fields.map(f => FeatureType.ofList(f.dataType).isDefined)
   private[this] val (listFields, contextFields) = schema.fields.indices.toArray.partition { i =>
@@ -24,16 +24,16 @@ final private[tfrecord] class SequenceExampleWriter(
   private[this] val types = schema.fields.map { f =>
     FeatureType.ofList(f.dataType).orElse(FeatureType.of(f.dataType)).get
   }
-  private[this] val context = new FeatureMapWriter(
+  private[this] val context = new FeatureMapEncoder(
     Field1,
     contextFields,
-    new FeatureWriter(schema.fields, types, records.buffer),
+    new FeatureEncoder(schema.fields, types, records.buffer),
     records.buffer
   )
-  private[this] val lists = new FeatureMapWriter(
+  private[this] val lists = new FeatureMapEncoder(
     Field2,
     listFields,
-    new FeatureListWriter(schema.fields, types, isNested, records.buffer),
+    new FeatureListEncoder(schema.fields, types, isNested, records.buffer),
     records.buffer
   )
 

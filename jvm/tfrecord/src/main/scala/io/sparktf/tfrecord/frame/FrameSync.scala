@@ -4,7 +4,7 @@ import java.io.Closeable
 
 import scala.collection.mutable
 
-import RecordReader.{FooterSize, HeaderSize, MaxRecordLength}
+import FrameReader.{FooterSize, HeaderSize, MaxRecordLength}
 import io.sparktf.tfrecord.stream.ListedBytes
 import io.sparktf.tfrecord.wire.{RawBytes, WireFormat}
 import io.sparktf.tfrecord.wire.WireFormat.Slack
@@ -21,16 +21,16 @@ import io.sparktf.tfrecord.wire.WireFormat.Slack
  *
  * Whether a header holds depends on the file's bytes and size alone, not on the split. So the
  * split before, which knows where its last record ends, can tell what the following splits will
- * find, and [[RecordReader]] fails at the end of a split unless that is the truth: from the first
+ * find, and [[FrameReader]] fails at the end of a split unless that is the truth: from the first
  * split on, which begins at the file's first byte, splits that end without an error have read each
  * record once. (Splits that a query leaves before their end, having enough rows, are not checked.)
  *
  * @param open opens the file; the stream is closed by [[close]]
  * @param size the file's bytes, as it was listed: the same for all of its splits
  */
-final private[tfrecord] class RecordSync(open: () => ListedBytes, size: Long)
+final private[tfrecord] class FrameSync(open: () => ListedBytes, size: Long)
   extends Closeable {
-  import RecordSync._
+  import FrameSync._
 
   private[this] val checksum = new Checksum
   private[this] var in: ListedBytes = _
@@ -154,7 +154,7 @@ final private[tfrecord] class RecordSync(open: () => ListedBytes, size: Long)
   }
 }
 
-private[tfrecord] object RecordSync {
+private[tfrecord] object FrameSync {
   // Costs about as much as one large read, once for a split of many megabytes.
   final private val LookAhead = 1L << 20
   final private val NestedLookAhead = 64L << 20
@@ -218,4 +218,4 @@ private[tfrecord] object RecordSync {
  * @param until the first byte of the next part; `Long.MaxValue` for the last one, which ends with
  *   the file
  */
-final private[tfrecord] class RecordSplit(val from: Long, val until: Long, val sync: RecordSync)
+final private[tfrecord] class FrameSplit(val from: Long, val until: Long, val sync: FrameSync)
