@@ -146,6 +146,6 @@ private[tfrecord] object TFRecordFileFormat {
     def isSplitable(file: Path, ignoresCorruptFiles: Boolean): Boolean =
       parsed.mode == ReadMode.FailFast &&
         !parsed.ignoreCorruptFiles.getOrElse(ignoresCorruptFiles) &&
-        Compression.isSplitable(file, parsed.readCodec, codecs)
+        parsed.readCodec.isSplitable(file, codecs)
   }
 }

@@ -5,7 +5,6 @@ import java.nio.charset.StandardCharsets.ISO_8859_1
 import scala.collection.mutable
 
 import io.sparktf.tfrecord.MalformedMessageException
-import io.sparktf.tfrecord.infer.ExampleSummarizer
 import io.sparktf.tfrecord.options.{RecordType, TFRecordOptions}
 import io.sparktf.tfrecord.wire.MessageFields._
 
@@ -104,9 +103,9 @@ private[tfrecord] object ForeignMessage {
 
   private def isExample(bytes: Array[Byte], start: Int, end: Int): Boolean =
     try {
-      val summary = new ExampleSummarizer(RecordType.Example, "")
-      summary.add(bytes, start, end)
-      summary.result().exists(_.hasValues)
+      val known = new ExampleNormalizer(RecordType.Example)
+      known.normalize(bytes, start, end)
+      known.size > 0
     } catch { case _: MalformedMessageException | _: IllegalArgumentException => false }
 
   private def startsWith(bytes: Array[Byte], start: Int, end: Int, text: String): Boolean =

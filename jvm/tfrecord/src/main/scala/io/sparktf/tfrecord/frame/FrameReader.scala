@@ -6,8 +6,7 @@ import io.sparktf.tfrecord.{
   AmbiguousRecordException, CorruptTFRecordException, MalformedMessageException,
   MalformedRecordException, NoMemoryException, OversizedRecordException
 }
-import io.sparktf.tfrecord.source.RawStream
-import io.sparktf.tfrecord.stream.ListedBytes
+import io.sparktf.tfrecord.stream.{ListedBytes, RawStream}
 import io.sparktf.tfrecord.wire.{GrowingBuffer, RawBytes, WireFormat}
 import io.sparktf.tfrecord.wire.WireFormat.Slack
 
@@ -343,6 +342,13 @@ private[tfrecord] object FrameReader {
       0,
       verify = true
     )
+
+  /** Whether a file begins with a frame's header, the length with its checksum. */
+  def isHeader(head: Array[Byte]): Boolean =
+    head.length == HeaderSize && {
+      val padded = java.util.Arrays.copyOf(head, head.length + Slack)
+      WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))
+    }
 
   /** The largest record: a Java array must hold it with its footer and the slack. */
   final val MaxRecordLength: Long = MaxBuffer - FooterSize - HeaderSize - Slack

@@ -2,6 +2,7 @@ package io.sparktf.tfrecord.options
 
 import java.util.Locale
 
+import io.sparktf.tfrecord.stream.ReadCodec
 import io.sparktf.tfrecord.wire.FeatureType
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.io.compress.CompressionCodec
@@ -33,10 +34,10 @@ sealed abstract private[tfrecord] class OptionValues(
 
   /** How files are decompressed, and how they are compressed where it is said. */
   val readCodec: ReadCodec = compression match {
-    case None => AutoCodec
-    case Some((_, name)) if name.toLowerCase(Locale.ROOT) == "auto" => AutoCodec
+    case None => ReadCodec.Auto
+    case Some((_, name)) if name.toLowerCase(Locale.ROOT) == "auto" => ReadCodec.Auto
     case Some((option, name)) =>
-      FixedCodec(io.sparktf.tfrecord.stream.Compression.codecOf(option, name, conf))
+      ReadCodec.Fixed(io.sparktf.tfrecord.stream.Compression.codecOf(option, name, conf))
   }
 
   protected def oneOf(option: String, default: String, allowed: Seq[String]): String = {
@@ -111,7 +112,8 @@ final private[tfrecord] class TFRecordWriteOptions(
 
   /** A table has the same options for its reads, so what finds out there is no fault here. */
   val recordType: RecordType = recordTypeOr(io.sparktf.tfrecord.options.RecordType.Example) match {
-    case io.sparktf.tfrecord.options.RecordType.Auto => io.sparktf.tfrecord.options.RecordType.Example
+    case io.sparktf.tfrecord.options.RecordType.Auto =>
+      io.sparktf.tfrecord.options.RecordType.Example
     case other => other
   }
 
@@ -150,8 +152,8 @@ final private[tfrecord] class TFRecordWriteOptions(
 
   /** How files are compressed: not at all unless asked, whatever the cluster's default is. */
   def writeCodec: Option[Class[_ <: CompressionCodec]] = readCodec match {
-    case FixedCodec(codec) => codec
-    case AutoCodec =>
+    case ReadCodec.Fixed(codec) => codec
+    case ReadCodec.Auto =>
       compression.foreach { case (option, name) =>
         refuse(option, name, "none, gzip, zlib, deflate or a Hadoop codec in a write")
       }
@@ -238,8 +240,4 @@ private[tfrecord] object TFRecordOptions {
   val InexactAllow = "allow"
 
   private val DefaultSampleRecords = 1000
-
-  sealed trait ReadCodec extends Serializable
-  case object AutoCodec extends ReadCodec
-  final case class FixedCodec(codec: Option[Class[_ <: CompressionCodec]]) extends ReadCodec
 }

@@ -1,13 +1,13 @@
 package io.sparktf.tfrecord.source
 
-import java.io.{
-  ByteArrayInputStream, FilterInputStream, InputStream, IOException, SequenceInputStream
-}
+import java.io.{ByteArrayInputStream, InputStream, IOException, SequenceInputStream}
 
-import io.sparktf.tfrecord.{ChangedFileException, CorruptTFRecordException}
+import io.sparktf.tfrecord.CorruptTFRecordException
 import io.sparktf.tfrecord.frame.{FrameReader, FrameSplit, FrameSync}
 import io.sparktf.tfrecord.options.TFRecordOptions
-import io.sparktf.tfrecord.stream.{BlockStream, Compression, InflatedStream, ListedBytes}
+import io.sparktf.tfrecord.stream.{
+  BlockStream, BrokenStream, Compression, InflatedStream, ListedBytes, RawStream, ReadCodec
+}
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileSystem, FilterFileSystem, Path, RawLocalFileSystem}
 import org.apache.hadoop.io.compress.{CompressionCodec, CompressionCodecFactory}
@@ -37,16 +37,18 @@ final private[tfrecord] class RecordFile(
    */
   def open(start: Long, length: Long): FrameReader = {
     val codec = options.readCodec match {
-      case TFRecordOptions.AutoCodec => Option(new CompressionCodecFactory(conf).getCodec(path))
-      case TFRecordOptions.FixedCodec(chosen) => chosen.map(Compression.instance(_, conf))
+      case ReadCodec.Auto => Option(new CompressionCodecFactory(conf).getCodec(path))
+      case ReadCodec.Fixed(chosen) => chosen.map(Compression.instance(_, conf))
     }
-    val detect = options.readCodec == TFRecordOptions.AutoCodec
+    val detect = options.readCodec == ReadCodec.Auto
     if (length < size && codec.isEmpty) {
       val sync = new FrameSync(() => openStream(), size)
       try {
         // Splits are found by the checksums of lengths, which a writer may have got wrong.
-        val hasSplits = options.verifyChecksum || Compression.isFrameHeader(sync.head)
-        if (hasSplits && (!detect || Compression.codecByMagic(sync.head, conf).isEmpty)) {
+        val isFrame = FrameReader.isHeader(sync.head)
+        val hasSplits = options.verifyChecksum || isFrame
+        val isPlain = isFrame || !detect || Compression.codecByMagic(sync.head, conf).isEmpty
+        if (hasSplits && isPlain) {
           return openPart(sync, start, start + length)
         }
       } finally sync.close()
@@ -57,7 +59,7 @@ final private[tfrecord] class RecordFile(
   private def openWhole(named: Option[CompressionCodec], detect: Boolean): FrameReader =
     closingOnError(openStream()) { in =>
       val head = if (detect) readHead(in) else Array.emptyByteArray
-      (if (detect) Compression.codecOf(head, named, conf) else named) match {
+      (if (detect) detected(head, named) else named) match {
         case Some(codec) =>
           val bytes =
             if (head.isEmpty) in else new SequenceInputStream(new ByteArrayInputStream(head), in)
@@ -74,6 +76,13 @@ final private[tfrecord] class RecordFile(
           new FrameReader(in, head, path.toString, size, options.verifyChecksum)
       }
     }
+
+  /** The codec of a file by its first bytes: with a frame begins a plain one, whatever it is called. */
+  private def detected(
+      head: Array[Byte],
+      named: Option[CompressionCodec]
+  ): Option[CompressionCodec] =
+    if (FrameReader.isHeader(head)) None else Compression.codecOf(head, named, conf)
 
   private def openPart(sync: FrameSync, start: Long, end: Long): FrameReader = {
     sync.lookAhead // is needed in the end, and the stream is open now
@@ -159,60 +168,4 @@ private object RecordFile {
       }
     case _ => files
   }
-}
-
-/**
- * A compressed file's bytes, which remembers when they cannot be had: a decompressor's exceptions
- * do not tell a file system that fails from a file that is damaged.
- *
- * @param size the file's bytes, as it was listed
- */
-final private[tfrecord] class RawStream(in: InputStream, size: Long) extends FilterInputStream(in) {
-  private[this] var thrown: Throwable = _
-  private[this] var started = false
-  private[this] var taken = 0L
-
-  /** Whether any of the bytes were asked for. */
-  def isStarted: Boolean = started
-
-  /** What the file system threw, or null. */
-  def failure: Throwable = thrown
-
-  /** How many bytes have not been read yet. */
-  def left: Long = size - taken
-
-  override def read(): Int = {
-    val byte = remembering(in.read())
-    if (byte >= 0) taken += 1
-    byte
-  }
-
-  override def read(bytes: Array[Byte], from: Int, count: Int): Int = {
-    val read = remembering(in.read(bytes, from, count))
-    if (read > 0) taken += read
-    read
-  }
-
-  override def skip(count: Long): Long = {
-    val skipped = remembering(in.skip(count))
-    taken += skipped
-    skipped
-  }
-
-  private def remembering[T](read: => T): T = {
-    started = true
-    try read
-    catch {
-      case e @ (_: IOException | _: RuntimeException | _: ChangedFileException) =>
-        thrown = e
-        throw e
-    }
-  }
-}
-
-/** A compressed stream that cannot be read from its start. */
-final private class BrokenStream(in: InputStream, error: IOException)
-  extends FilterInputStream(in) {
-  override def read(): Int = throw error
-  override def read(bytes: Array[Byte], from: Int, count: Int): Int = throw error
 }

@@ -2,7 +2,6 @@ package io.sparktf.tfrecord.stream
 
 import java.io.{EOFException, InputStream, IOException}
 
-import io.sparktf.tfrecord.source.RawStream
 import io.sparktf.tfrecord.wire.GrowingBuffer
 import org.apache.hadoop.io.compress.{CodecPool, CompressionCodec}
 

@@ -3,12 +3,8 @@ package io.sparktf.tfrecord.stream
 import java.io.{BufferedInputStream, InputStream}
 import java.util.Locale
 
-import io.sparktf.tfrecord.frame.{Checksum, FrameReader}
-import io.sparktf.tfrecord.options.TFRecordOptions
-import io.sparktf.tfrecord.wire.WireFormat
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorInputStream
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.Path
 import org.apache.hadoop.io.compress.{
   BZip2Codec, CompressionCodec, CompressionCodecFactory, DefaultCodec, DeflateCodec, GzipCodec,
   Lz4Codec, SnappyCodec
@@ -93,29 +89,15 @@ private[tfrecord] object Compression {
     byClass.asSubclass(classOf[CompressionCodec])
   }
 
-  /**
-   * Whether the records of a file may be read in parts: those of a compressed one cannot. A file
-   * that only its first bytes show to be compressed counts as one that is not.
-   */
-  def isSplitable(
-      file: Path,
-      readCodec: TFRecordOptions.ReadCodec,
-      codecs: CompressionCodecFactory
-  ): Boolean =
-    readCodec match {
-      case TFRecordOptions.AutoCodec => codecs.getCodec(file) == null
-      case TFRecordOptions.FixedCodec(codec) => codec.isEmpty
-    }
-
   def instance(codec: Class[_ <: CompressionCodec], conf: Configuration): CompressionCodec =
     ReflectionUtils.newInstance(codec, conf)
 
   /**
-   * The codec whose magic bytes `head` begins with. A record's length may look like them (35615
-   * begins as gzip does), but then it is followed by its own checksum.
+   * The codec whose magic bytes `head` begins with, where it does not begin a frame: a record's length
+   * may look like them (35615 begins as gzip does), but then it is followed by its own checksum.
    */
   def codecByMagic(head: Array[Byte], conf: Configuration): Option[CompressionCodec] =
-    if (head.length < 2 || isFrameHeader(head)) {
+    if (head.length < 2) {
       None
     } else {
       val first = head(0) & 0xff
@@ -129,8 +111,8 @@ private[tfrecord] object Compression {
     }
 
   /**
-   * The codec of a file, which its first bytes tell better than its name: what begins with a frame is
-   * plain, whatever it is called, and gzip and zlib are told from one another.
+   * The codec of a file that does not begin with a frame: its first bytes tell gzip and zlib from one
+   * another better than its name.
    *
    * @param named the codec that the name's ending stands for
    */
@@ -139,17 +121,9 @@ private[tfrecord] object Compression {
       named: Option[CompressionCodec],
       conf: Configuration
   ): Option[CompressionCodec] =
-    if (isFrameHeader(head)) None
-    else if (named.forall(codec => isGzip(codec) || isZlib(codec))) {
+    if (named.forall(codec => isGzip(codec) || isZlib(codec))) {
       codecByMagic(head, conf).orElse(named)
     } else named
-
-  /** Whether a file begins with a record's header, the length with its checksum. */
-  def isFrameHeader(head: Array[Byte]): Boolean =
-    head.length == FrameReader.HeaderSize && {
-      val padded = java.util.Arrays.copyOf(head, head.length + WireFormat.Slack)
-      WireFormat.loadInt(padded, 8) == new Checksum().ofLength(WireFormat.load(padded, 0))
-    }
 
   /** The configuration for reading: as given, with buffers of a useful size. */
   def readConf(conf: Configuration): Configuration = {
