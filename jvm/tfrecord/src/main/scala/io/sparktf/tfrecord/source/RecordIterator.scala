@@ -1,6 +1,6 @@
 package io.sparktf.tfrecord.source
 
-import java.io.{Closeable, IOException}
+import java.io.Closeable
 
 import io.sparktf.tfrecord.{
   CorruptTFRecordException, MalformedMessageException, NoMemoryException, TFRecordFileFormat
@@ -9,7 +9,6 @@ import io.sparktf.tfrecord.decode.RecordDecoder
 import io.sparktf.tfrecord.frame.FrameReader
 import org.apache.spark.TaskContext
 import org.apache.spark.sql.catalyst.InternalRow
-import org.apache.spark.sql.vectorized.{ColumnVector, ColumnarBatch}
 import org.apache.spark.util.TaskCompletionListener
 import org.slf4j.LoggerFactory
 
@@ -151,38 +150,4 @@ final private[tfrecord] class RecordCounter(records: FrameReader, same: Internal
   override protected def advance(): Boolean = records.skip()
 
   override protected def row(): InternalRow = same
-}
-
-/**
- * The rows of a file without columns, as what they are: numbers of rows. Spark goes through a batch
- * at once, where it would ask for each row.
- */
-final private[tfrecord] class RowCounts(rows: RecordIterator) extends Iterator[ColumnarBatch] {
-  private[this] val batch = new ColumnarBatch(Array.empty[ColumnVector])
-  private[this] var failure: IOException = _
-
-  override def hasNext: Boolean = {
-    if (failure ne null) throw failure
-    rows.hasNext
-  }
-
-  override def next(): ColumnarBatch = {
-    var count = 0
-    try
-      while (count < RowCounts.Largest && rows.hasNext) {
-        rows.next()
-        count += 1
-      }
-    catch {
-      // Spark may be told to go on with what came before the damage.
-      case e: IOException if count > 0 => failure = e
-    }
-    batch.setNumRows(count)
-    batch
-  }
-}
-
-private[tfrecord] object RowCounts {
-  // As many as Spark puts into a batch of its own sources.
-  private val Largest = 4096
 }
