@@ -346,7 +346,7 @@ for path in (uri, "s3a://models/folder"):
 
 
 @pytest.mark.skipif(
-    not pyspark.__version__.startswith("4.2"), reason="S3A's jars are those of Spark 4.2"
+    not pyspark.__version__.startswith("4.3"), reason="S3A's jars are those of Spark 4.3"
 )
 def test_s3a_folders_and_zips(tmp_path):
     with hadoop_servers.s3(tmp_path / "s3", "models") as endpoint:
