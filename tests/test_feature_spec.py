@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 import tensorflow as tf
 from pyspark.ml.linalg import VectorUDT
 from pyspark.sql import types as t
+from pyspark.sql.pandas.types import to_arrow_type
 
 import sparktf
+from sparktf.columns import dtypes
 
 pytestmark = pytest.mark.one_spark
 
@@ -126,3 +129,25 @@ def test_an_absent_scalar_fails_in_parse_example_and_a_default_repairs_it(exampl
     parsed = tf.io.parse_example([empty, example({"x": [2.5], "y": [7, 8]})], spec)
     assert parsed["x"].numpy().tolist() == [-1.0, 2.5]
     assert parsed["y"].to_list() == [[], [7, 8]]
+
+
+def test_the_dtypes_are_tensorflows_and_come_back_from_a_column_as_they_were():
+    for number in range(1, 24):
+        try:
+            dtype = tf.as_dtype(number)
+        except TypeError:
+            continue
+        if dtype.name.startswith("q"):  # of quantized graphs
+            assert dtypes.by_number(number) is None
+            continue
+        assert dtypes.by_number(number) == dtype.name
+        if dtypes.spark_type(dtype.name) is None:
+            assert not (dtype.is_integer or dtype.is_floating)
+            continue
+        column = dtypes.spark_data_type(dtype.name)
+        assert column.simpleString() == dtypes.spark_type(dtype.name)
+        assert to_arrow_type(column) == dtypes.arrow_type(dtype.name)
+        if dtype.is_integer or dtype.is_floating:
+            for limit in (dtype.min, dtype.max):
+                value = int(limit) if dtype.is_integer else float(limit)
+                assert pa.array([value], dtypes.arrow_type(dtype.name)).to_pylist() == [value]

@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparktf.columns.inputs import FLOATS, Input
+from sparktf.columns import dtypes
+from sparktf.columns.dtypes import FLOATS
+from sparktf.columns.inputs import Input
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -275,17 +277,7 @@ def _odd_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def arrow_type(dtype: str, depth: int) -> pa.DataType:
     """The type of the column that `to_arrow` makes of tensors with `depth` dimensions in a row."""
-    kind = {
-        "uint8": pa.int16(),
-        "uint16": pa.int32(),
-        "uint32": pa.int64(),
-        "uint64": pa.decimal128(20, 0),
-        "float16": pa.float32(),
-        "bfloat16": pa.float32(),
-        "bool": pa.bool_(),
-    }.get(dtype)
-    if kind is None:
-        kind = getattr(pa, dtype)()
+    kind = dtypes.arrow_type(dtype)
     for _ in range(depth):
         kind = pa.list_(pa.field("element", kind))
     return kind

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-FLOATS: Final = ("float32", "float64", "float16", "bfloat16")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sparktf.columns.inputs import FLOATS, Input
+from sparktf.columns.dtypes import FLOATS
+from sparktf.columns.inputs import Input
 
 if TYPE_CHECKING:
     from pyspark.sql.types import DataType

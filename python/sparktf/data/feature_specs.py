@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sparktf.columns.dtypes import as_written
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import DataType, StructType
@@ -13,25 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["feature_spec"]
 
 Shapes: TypeAlias = "Mapping[str, int | Sequence[int]]"
-
-# The kind of list in which the data source writes a type, as TensorFlow names its elements.
-_DTYPES = {
-    "LongType": "int64",
-    "IntegerType": "int64",
-    "ShortType": "int64",
-    "ByteType": "int64",
-    "BooleanType": "int64",
-    "DateType": "int64",
-    "TimestampType": "int64",
-    "TimestampNTZType": "int64",
-    "FloatType": "float32",
-    "DoubleType": "float32",
-    "DecimalType": "float32",
-    "StringType": "string",
-    "VarcharType": "string",
-    "CharType": "string",
-    "BinaryType": "string",
-}
 
 
 @dataclass(frozen=True)
@@ -118,18 +101,11 @@ def spark_columns(schema_or_df: StructType | DataFrame) -> list[Column]:
             columns.append(Column(field.name, "float32", True, spark_type))
             continue
         is_list = isinstance(data_type, ArrayType)
-        dtype = _dtype(data_type.elementType if isinstance(data_type, ArrayType) else data_type)
+        dtype = as_written(data_type.elementType if isinstance(data_type, ArrayType) else data_type)
         if dtype is None:
             raise TypeError(_no_feature(field.name, data_type))
         columns.append(Column(field.name, dtype, is_list, spark_type))
     return columns
-
-
-def _dtype(data_type: DataType) -> str | None:
-    # By the names of its classes: a subclass (StringType has some) counts as its parent, and
-    # the oldest Spark need not know the newest type.
-    names = (c.__name__ for c in type(data_type).__mro__)
-    return next((_DTYPES[name] for name in names if name in _DTYPES), None)
 
 
 def _no_feature(name: str, data_type: DataType) -> str:

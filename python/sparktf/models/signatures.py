@@ -10,47 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-# TensorFlow's DataType -> the name of the dtype in TensorFlow and (bfloat16 apart) in NumPy.
-_DTYPES: Final = {
-    1: "float32",
-    2: "float64",
-    3: "int32",
-    4: "uint8",
-    5: "int16",
-    6: "int8",
-    7: "string",
-    8: "complex64",
-    9: "int64",
-    10: "bool",
-    14: "bfloat16",
-    17: "uint16",
-    18: "complex128",
-    19: "float16",
-    20: "resource",
-    21: "variant",
-    22: "uint32",
-    23: "uint64",
-}
-
-#: dtype -> Spark's type that holds all its values.
-SPARK_TYPES: Final = {
-    "float32": "float",
-    "float64": "double",
-    "float16": "float",
-    "bfloat16": "float",
-    "int8": "tinyint",
-    "int16": "smallint",
-    "int32": "int",
-    "int64": "bigint",
-    "uint8": "smallint",
-    "uint16": "int",
-    "uint32": "bigint",
-    "uint64": "decimal(20,0)",
-    "bool": "boolean",
-    "string": "string",
-}
+from sparktf.columns.dtypes import by_number
 
 
 @dataclass(frozen=True)
@@ -173,7 +134,7 @@ def _tensor(message: memoryview) -> TensorSpec:
     for number, value in _fields(message):
         if number == 2:
             number = _number(value)
-            dtype = _DTYPES.get(number, f"DataType {number}")
+            dtype = by_number(number) or f"DataType {number}"
         elif number == 3:
             shape = _shape(_message(value))
         elif number in (4, 5):

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from sparktf.columns import dtypes
 from sparktf.columns.inputs import Input
 from sparktf.models import files
-from sparktf.models.signatures import SPARK_TYPES, TensorSpec, read_signature
+from sparktf.models.signatures import TensorSpec, read_signature
 from sparktf.spark.column_names import quoted
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _named(names: Mapping[str, str] | Sequence[str] | None, argument: str) -> di
 def _check(spec: TensorSpec, what: str) -> None:
     if spec.kind != "tensor":
         raise ValueError(f"{what} is a {spec.kind}, and a column can only be a dense tensor")
-    if spec.dtype not in SPARK_TYPES:
+    if dtypes.spark_type(spec.dtype) is None:
         raise ValueError(
             f"{what} is {spec.dtype}, which no column can hold: add a signature to the model that "
             "converts it"
@@ -180,21 +181,7 @@ def return_type(plan: Plan) -> DataType:
 def _spark_type(spec: TensorSpec) -> DataType:
     from pyspark.sql import types
 
-    name = SPARK_TYPES[spec.dtype]
-    kind: DataType
-    if name.startswith("decimal"):
-        kind = types.DecimalType(20, 0)
-    else:
-        kind = {
-            "float": types.FloatType,
-            "double": types.DoubleType,
-            "tinyint": types.ByteType,
-            "smallint": types.ShortType,
-            "int": types.IntegerType,
-            "bigint": types.LongType,
-            "boolean": types.BooleanType,
-            "string": types.StringType,
-        }[name]()
+    kind = dtypes.spark_data_type(spec.dtype)
     for _ in spec.shape[1:] if spec.shape else ():
         kind = types.ArrayType(kind)
     return kind
