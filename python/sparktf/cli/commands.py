@@ -28,7 +28,7 @@ from sparktf.cli import show
 from sparktf.records.compression import TENSORFLOW_NAMES
 from sparktf.records.files import RecordFile, find_files, spread
 from sparktf.records.frames import DamagedFileError, NoRecordsError, read_frames, read_records
-from sparktf.records.record_types import AS_BYTES, Kinds
+from sparktf.records.record_types import AS_BYTES, RecordTypes, decode
 from sparktf.storage.file_systems import LocalFiles
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ def head(
     has no name for is "NaN", "Infinity" or "-Infinity".
     """
     files = _find(paths, compression)
-    kinds = Kinds()
+    record_types = RecordTypes()
     for index, (file, offset, record) in enumerate(_records(files, count, in_all=True)):
         decoded = _decoded(file, offset, record, record_type)
-        if decoded is not None and not kinds.is_known:
-            kinds.add(f"the record at byte {offset} of {file.path}", record, *decoded)
+        if decoded is not None and not record_types.is_known:
+            record_types.add(f"the record at byte {offset} of {file.path}", record, *decoded)
         with _in_record(file, offset):
             if as_json:
                 text = json.dumps(show.plain(decoded, record, file), ensure_ascii=False)
@@ -133,7 +133,7 @@ def head(
         click.echo(text)
     if record_type is None:
         with _as_error():
-            kinds.check()
+            record_types.check()
 
 
 @main.command()
@@ -288,8 +288,6 @@ def _statistics(
 
 
 def _decoded(file: RecordFile, offset: int, record: bytes, record_type: str | None) -> show.Decoded:
-    from sparktf.records.statistics import decode
-
     if record_type == "ByteArray":
         return None
     with _in_record(file, offset):

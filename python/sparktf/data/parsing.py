@@ -217,17 +217,20 @@ def _check(name: str, wanted: Any, sample: Sample) -> None:
     # A ragged feature may be made of a feature of another name.
     key = getattr(wanted, "value_key", None) or name
     seen = sample.features.get(key)
-    if seen is not None and seen.other_kind is not None:
+    kinds = [] if seen is None else list(seen.all_kinds.items())
+    if len(kinds) > 1:
+        (kind, file), (other_kind, other_file) = kinds[:2]
         raise ValueError(
-            f"the feature {name!r} is of type {seen.kind} in {seen.kind_file} and of type "
-            f"{seen.other_kind} in {seen.other_file}, and tf.io.parse_example makes one type of a "
-            "feature: leave it out (columns=…), read the files apart, or write them again by "
-            "Spark, which makes floating-point numbers of both kinds of numbers"
+            f"the feature {name!r} is of type {kind} in {file} and of type {other_kind} in "
+            f"{other_file}, and tf.io.parse_example makes one type of a feature: leave it out "
+            "(columns=…), read the files apart, or write them again by Spark, which makes "
+            "floating-point numbers of both kinds of numbers"
         )
     if seen is not None and seen.dtype not in (None, wanted.dtype.name):
+        (kind, file) = kinds[0]
         raise ValueError(
-            f"column {name!r} is to be {wanted.dtype.name}, but it is of type {seen.kind} in "
-            f"{seen.kind_file}: give it tf.{seen.dtype}"
+            f"column {name!r} is to be {wanted.dtype.name}, but it is of type {kind} in {file}: "
+            f"give it tf.{seen.dtype}"
         )
     if not isinstance(wanted, tf.io.FixedLenFeature) or wanted.default_value is not None:
         return

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from sparktf.columns.dtypes import of_feature_list
 from sparktf.data import record_datasets
-from sparktf.records import record_types as record_kinds
 from sparktf.records.files import RecordFile, spread
 from sparktf.records.frames import DamagedFileError, read_records
-from sparktf.records.messages import map_key
+from sparktf.records.inference import SeenFeature, new_names
+from sparktf.records.record_types import AS_BYTES, RecordTypes, decode
 from sparktf.storage.file_systems import TensorFlowFiles
 
 # The sample's bounds. It is taken in Python, some 10 us a record, before the first batch.
@@ -20,46 +22,22 @@ _MAX_RECORDS: Final = 10_000
 _MAX_RECORDS_PER_FILE: Final = 1_000
 _MAX_BYTES: Final = 64 << 20
 
-_DTYPES: Final = {"int64_list": "int64", "float_list": "float32", "bytes_list": "string"}
-
 
 @dataclass
-class Feature:
-    """What is known of one feature.
+class SampledFeature(SeenFeature):
+    """What a sample shows of one feature.
 
     Attributes:
-        kind: "int64_list", "float_list" or "bytes_list"; None where it was seen only empty.
-        kind_file: A file that shows the kind.
-        other_kind, other_file: Another kind that it has elsewhere, and a file that shows it.
-        shortest, longest: Number of values, over the records that have the feature.
-        shortest_file, longest_file: Files that have a list as short and as long.
         records: File -> number of records sampled from it that have the feature.
     """
 
-    kind: str | None = None
-    kind_file: str = ""
-    other_kind: str | None = None
-    other_file: str = ""
-    shortest: int = 0
-    shortest_file: str = ""
-    longest: int = 0
-    longest_file: str = ""
-    records: dict[str, int] = field(default_factory=dict)
+    records: Counter[str] = field(default_factory=Counter)
 
     @property
     def dtype(self) -> str | None:
-        return _DTYPES[self.kind] if self.kind else None
-
-    def add(self, kind: str | None, length: int, file: str) -> None:
-        if kind is not None and self.kind is None:
-            self.kind, self.kind_file = kind, file
-        elif kind not in (None, self.kind) and self.other_kind is None:
-            self.other_kind, self.other_file = kind, file
-        if length < self.shortest or not self.shortest_file:
-            self.shortest, self.shortest_file = length, file
-        if length > self.longest or not self.longest_file:
-            self.longest, self.longest_file = length, file
-        self.records[file] = self.records.get(file, 0) + 1
+        """What its values are read as; None where the sample shows no list of it."""
+        kind = next(iter(self.all_kinds), None)
+        return None if kind is None else of_feature_list(kind)
 
 
 @dataclass
@@ -73,11 +51,11 @@ class Sample:
         size: Bytes of all records sampled, without their frames.
     """
 
-    features: dict[str, Feature] = field(default_factory=dict)
+    features: dict[str, SampledFeature] = field(default_factory=dict)
     feature_lists: dict[str, str] = field(default_factory=dict)
-    records: dict[str, int] = field(default_factory=dict)
+    records: Counter[str] = field(default_factory=Counter)
     size: int = 0
-    _kinds: record_kinds.Kinds = field(default_factory=record_kinds.Kinds)
+    _record_types: RecordTypes = field(default_factory=RecordTypes)
 
     @property
     def mean_record_bytes(self) -> float:
@@ -90,8 +68,8 @@ class Sample:
 
     def file_without(self, name: str) -> str | None:
         """A file that has a record without the feature, where there is one."""
-        found = self.features[name].records if name in self.features else {}
-        return next((file for file, n in self.records.items() if found.get(file, 0) < n), None)
+        having = self.features[name].records if name in self.features else Counter[str]()
+        return next((file for file, n in self.records.items() if having[file] < n), None)
 
     def fixed_length(self, name: str) -> int | None:
         """The number of values in the feature, where every record has as many and at least one."""
@@ -101,37 +79,36 @@ class Sample:
         return feature.longest if feature.shortest == feature.longest > 0 else None
 
     def add(self, record: bytes, file: str) -> None:
-        import tensorflow as tf
         from google.protobuf.message import DecodeError
 
-        place = f"record {self.records.get(file, 0)} of {file}"
+        place = f"record {self.records[file]} of {file}"
         try:
-            features, lists = record_kinds.parse(record, tf.train.Example, tf.train.SequenceExample)
+            features, lists = decode(record, None)
         except DecodeError as e:
-            raise ValueError(
-                f"{place} is no tf.train.Example: {e}. {record_kinds.AS_BYTES}"
-            ) from None
-        if not self._kinds.is_known:
-            self._kinds.add(place, record, features, lists)
+            raise ValueError(f"{place} is no tf.train.Example: {e}. {AS_BYTES}") from None
+        if not self._record_types.is_known:
+            self._record_types.add(place, record, features, lists)
         for name in lists:
             self.feature_lists.setdefault(name, file)
-        self.records[file] = self.records.get(file, 0) + 1
+        self.records[file] += 1
         self.size += len(record)
-        new = [name for name in features if name not in self.features]
-        # A protobuf map has no order; the record has.
-        for name in sorted(new, key=lambda name: record.find(map_key(name))):
-            self.features[name] = Feature()
+        for name in new_names(features, self.features, record):
+            self.features[name] = SampledFeature()
         for name, value in features.items():
             kind = value.WhichOneof("kind")
-            length = len(getattr(value, kind).value) if kind else 0
-            self.features[name].add(kind, length, file)
+            if kind is None:
+                continue  # as good as no feature
+            feature, count = self.features[name], len(getattr(value, kind).value)
+            feature.add_kind(kind, count, file)
+            feature.add_record(count, file)
+            feature.records[file] += 1
 
     def check(self) -> None:
         """
         Raises:
             ValueError: The records are messages of another kind.
         """
-        self._kinds.check()
+        self._record_types.check()
 
 
 def take_sample(files: Sequence[RecordFile]) -> Sample:

@@ -6,6 +6,8 @@ import itertools
 import re
 from typing import Any, Final
 
+from sparktf.records.messages import message_class
+
 # tensorflow/core/util/event.proto: wall_time (a double), then step (a varint) or file_version.
 _EVENT: Final = re.compile(rb"\x09.{8}(\x10|\x1a.brain\.Event:)", re.S)
 # Examples and SequenceExamples without a feature: their maps are there, and empty.
@@ -26,29 +28,32 @@ def _sized(size: int) -> int:
     return 1 + max(1, -(-size.bit_length() // 7)) + size
 
 
-def parse(record: bytes, example: Any, sequence: Any) -> tuple[Any, Any]:
+def decode(record: bytes, record_type: str | None) -> tuple[Any, Any]:
     """The features, or the context's, and the feature lists of a record; both are maps.
-
-    The first field of both messages is the same.
 
     Args:
         record: A serialized message.
-        example, sequence: The classes of both.
+        record_type: "Example" or "SequenceExample"; None finds out which: the first field of both
+            is the same.
 
     Raises:
-        DecodeError: It is neither.
+        DecodeError: It is no such message.
     """
     from google.protobuf.message import DecodeError
 
-    try:
-        message = sequence.FromString(record)
-    except DecodeError:
-        # A field that an Example does not have may hold anything.
-        return example.FromString(record).features.feature, {}
-    return message.context.feature, message.feature_lists.feature_list
+    if record_type != "Example":
+        try:
+            message = message_class("SequenceExample").FromString(record)
+        except DecodeError:
+            # A field that an Example does not have may hold anything.
+            if record_type is not None:
+                raise
+        else:
+            return message.context.feature, message.feature_lists.feature_list
+    return message_class("Example").FromString(record).features.feature, {}
 
 
-class Kinds:
+class RecordTypes:
     """Whether records hold features at all, from those that it is shown.
 
     Attributes:
@@ -66,7 +71,7 @@ class Kinds:
         Args:
             place: What an error is to call it.
             record: Itself.
-            features, lists: What `parse` made of it.
+            features, lists: What `decode` made of it.
         """
         self._records += 1
         # A list without values is one, too; what is no Example has names at most.

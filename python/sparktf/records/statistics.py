@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from sparktf.records import record_types as record_kinds
-from sparktf.records.messages import map_key, message_class
+from sparktf.records.inference import NUMBERS, SeenFeature, new_names
+from sparktf.records.record_types import RecordTypes, decode
 
 # Numbers that wait to be looked at together.
 _PENDING: Final = 1 << 16
@@ -21,22 +21,12 @@ _MOST_STRINGS: Final = 10_000
 # A longer string is text or an encoded image, of which none comes twice.
 _LONGEST_STRING: Final = 128
 
-#: The kind of a list to the type of its values in Spark; of bytes, where all of them are UTF-8.
-SPARK_TYPES: Final = {"int64_list": "bigint", "float_list": "float", "bytes_list": "string"}
-
 
 @dataclass
-class FeatureStatistics:
-    """What is known of one feature.
+class FeatureStatistics(SeenFeature):
+    """What is known of one feature and of its values.
 
     Attributes:
-        steps: Whether it is a feature list of a SequenceExample: a list of lists.
-        kind: "int64_list", "float_list" or "bytes_list"; None where it was seen only empty. Whole
-            numbers in some records and others in others are floats.
-        kind_file: A file that shows the kind.
-        is_mixed: Whether some of the floats were whole numbers, an "int64_list".
-        present: Number of records that have it.
-        shortest, longest: Number of values in a record that has it; of a feature list, of steps.
         values: Number of all values.
         minimum, maximum: Of numbers other than NaN; of strings the lengths in bytes.
         total: Sum of numbers other than NaN, or of the lengths of strings.
@@ -46,13 +36,6 @@ class FeatureStatistics:
         all_strings: Whether `strings` has all that came.
     """
 
-    steps: bool = False
-    kind: str | None = None
-    kind_file: str = ""
-    is_mixed: bool = False
-    present: int = 0
-    shortest: int = 0
-    longest: int = 0
     values: int = 0
     minimum: float | int | None = None
     maximum: float | int | None = None
@@ -65,14 +48,6 @@ class FeatureStatistics:
     _arrays: list[Any] = field(default_factory=list, repr=False)  # of floats that wait, too
     _in_arrays: int = field(default=0, repr=False)
 
-    def add(self, length: int) -> None:
-        """A record that has the feature, with so many values or steps."""
-        if not self.present or length < self.shortest:
-            self.shortest = length
-        if length > self.longest:
-            self.longest = length
-        self.present += 1
-
     def add_values(self, name: str, feature: Any, file: str) -> int:
         """The values of a `Feature` message, and how many they are."""
         kind = feature.WhichOneof("kind")
@@ -80,19 +55,15 @@ class FeatureStatistics:
             return 0
         values = getattr(feature, kind).value
         count = len(values)
-        if kind != self.kind and not (self.is_mixed and kind == "int64_list"):
-            if count == 0:
-                return 0  # an empty list is of any kind
-            if self.kind is None:
-                self.kind, self.kind_file = kind, file
-            elif {self.kind, kind} == {"int64_list", "float_list"}:
-                self.flush()
-                self.kind, self.is_mixed = "float_list", True
-            else:
+        if count and kind not in self.kinds:
+            if self.kinds and not {kind, *self.kinds} <= NUMBERS:
+                seen, seen_in = next(iter(self.kinds.items()))
                 raise ValueError(
-                    f"the feature {name!r} is of type {self.kind} in {self.kind_file} and of type "
-                    f"{kind} in {file}"
+                    f"the feature {name!r} is of type {seen} in {seen_in} and of type {kind} in "
+                    f"{file}"
                 )
+            self.flush()  # as numbers of the kind that they were
+        self.add_kind(kind, count, file)
         self.values += count
         if kind == "bytes_list":
             for value in values:
@@ -164,18 +135,10 @@ class FeatureStatistics:
         return "int64_list, float_list" if self.is_mixed else str(self.kind)
 
     @property
-    def spark_type(self) -> str | None:
-        """The type that the data source infers for the column; None where none can be told."""
-        if self.kind is None:
-            return None
-        leaf = SPARK_TYPES[self.kind]
+    def _value_type(self) -> str:
         if self.kind == "bytes_list" and not self.is_text:
-            leaf = "binary"
-        if self.is_mixed:
-            leaf = "double"  # which holds both
-        if self.steps:
-            return f"array<array<{leaf}>>"
-        return f"array<{leaf}>" if self.longest > 1 else leaf
+            return "binary"
+        return super()._value_type
 
 
 class Statistics:
@@ -200,7 +163,7 @@ class Statistics:
         self._lists: dict[str, FeatureStatistics] = {}
         # Of a feature, or a list, which file was the first to have it.
         self._order: dict[tuple[str, bool], int] = {}
-        self._kinds = record_kinds.Kinds()
+        self._record_types = RecordTypes()
 
     def add(self, record: bytes, file: str, offset: int = 0) -> None:
         """Looks at a record, which lies at `offset` in the file.
@@ -216,16 +179,16 @@ class Statistics:
             self._in_file = file
             self._files += 1
         features, lists = decode(record, self._record_type)
-        if not self._kinds.is_known:
+        if not self._record_types.is_known:
             place = f"the record at byte {offset} of {file}"
-            self._kinds.add(place, record, features, lists)
+            self._record_types.add(place, record, features, lists)
         self._add_features(features, record, file)
         self._name(lists, record, steps=True)
         for name, steps in lists.items():
             statistics = self._lists[name]
             for feature in steps.feature:
                 statistics.add_values(name, feature, file)
-            statistics.add(len(steps.feature))
+            statistics.add_record(len(steps.feature), file)
 
     def _add_features(self, features: Any, record: bytes, file: str) -> None:
         self._name(features, record, steps=False)
@@ -234,13 +197,11 @@ class Statistics:
             statistics = known[name]
             count = statistics.add_values(name, feature, file)
             if count or feature.WhichOneof("kind") is not None:
-                statistics.add(count)
+                statistics.add_record(count, file)
 
     def _name(self, names: Iterable[str], record: bytes, steps: bool) -> None:
         known = self._lists if steps else self._features
-        new = [name for name in names if name not in known]
-        # A map of protobuf has no order; the record has.
-        for name in sorted(new, key=lambda name: record.find(map_key(name))):
+        for name in new_names(names, known, record):
             known[name] = FeatureStatistics(steps)
             self._order[name, steps] = self._files
 
@@ -252,7 +213,7 @@ class Statistics:
                 context and a feature list.
         """
         if self._record_type is None:
-            self._kinds.check()
+            self._record_types.check()
         for name, is_list in sorted(self._order, key=lambda key: (self._order[key], key[1])):
             found = (self._lists if is_list else self._features)[name]
             found.flush()
@@ -260,24 +221,9 @@ class Statistics:
             if other is not None and other.kind and found.kind:
                 raise ValueError(
                     f"{name!r} is a feature of the context and a feature list (in "
-                    f"{other.kind_file} and {found.kind_file}): no table has both"
+                    f"{next(iter(other.kinds.values()))} and {next(iter(found.kinds.values()))}): "
+                    "no table has both"
                 )
             if other is None or found.kind:
                 self.features[name] = found
         return self
-
-
-def decode(record: bytes, record_type: str | None) -> tuple[Any, Any]:
-    """The features and the feature lists of a record that is no "ByteArray"; None finds out which.
-
-    Raises:
-        DecodeError: It is no such message.
-    """
-    example = message_class("Example")
-    if record_type == "Example":
-        return example.FromString(record).features.feature, {}
-    sequence = message_class("SequenceExample")
-    if record_type is None:
-        return record_kinds.parse(record, example, sequence)
-    message = sequence.FromString(record)
-    return message.context.feature, message.feature_lists.feature_list
