@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sparktf
-from sparktf.data import datasets
+from sparktf.data import plans
 
 
 def ids(dataset):
@@ -24,7 +24,7 @@ def sizes(dataset):
 
 @pytest.fixture(params=[1, 256], ids=["parsed in the reads", "parsed after them"])
 def where_parsed(request, monkeypatch):
-    monkeypatch.setattr(datasets, "_RECORDS_THAT_PAY", request.param)
+    monkeypatch.setattr(plans, "_RECORDS_THAT_PAY", request.param)
 
 
 # ---------------------------------------------------------------- batches and order
@@ -70,7 +70,7 @@ def test_one_read_at_a_time_keeps_the_order_of_files_and_records(numbered):
 
 @pytest.mark.usefixtures("where_parsed")
 def test_the_order_without_shuffling_is_always_the_same(numbered, monkeypatch):
-    monkeypatch.setattr(datasets, "_CHUNK_RECORDS", 3)  # so that files do interleave
+    monkeypatch.setattr(plans, "_CHUNK_RECORDS", 3)  # so that files do interleave
     first, *others = (ids(sparktf.dataset(numbered, batch_size=2)) for _ in range(5))
     assert first != list(range(42))
     assert sorted(first) == list(range(42))
@@ -79,7 +79,7 @@ def test_the_order_without_shuffling_is_always_the_same(numbered, monkeypatch):
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_shuffling_differs_by_epoch_and_is_reproduced_by_the_seed(numbered, monkeypatch, at_once):
-    monkeypatch.setattr(datasets, "_SHUFFLE_AT_ONCE_BYTES", 1 << 20 if at_once else 0)
+    monkeypatch.setattr(plans, "_SHUFFLE_AT_ONCE_BYTES", 1 << 20 if at_once else 0)
 
     def epochs(seed):
         dataset = sparktf.dataset(numbered, batch_size=6, shuffle=20, seed=seed)
@@ -100,7 +100,7 @@ def test_shuffling_differs_by_epoch_and_is_reproduced_by_the_seed(numbered, monk
 def test_shuffling_draws_each_record_among_as_many_as_it_is_told(
     tmp_path, write_records, monkeypatch, at_once
 ):
-    monkeypatch.setattr(datasets, "_SHUFFLE_AT_ONCE_BYTES", 1 << 20 if at_once else 0)
+    monkeypatch.setattr(plans, "_SHUFFLE_AT_ONCE_BYTES", 1 << 20 if at_once else 0)
     path = write_records(tmp_path / "f", [{"id": [i]} for i in range(1000)])
     near = ids(sparktf.dataset(path, batch_size=10, shuffle=10, seed=1))
     # A record never comes before the buffer could hold it.
@@ -177,8 +177,8 @@ def test_shards_are_disjoint_and_complete(
     """For any files, each record once, with its own partition value, in full batches."""
     schema = {"id": tf.io.FixedLenFeature([], tf.int64)}
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "_CHUNK_RECORDS", chunk)
-        patch.setattr(datasets, "_RECORDS_THAT_PAY", pays)
+        patch.setattr(plans, "_CHUNK_RECORDS", chunk)
+        patch.setattr(plans, "_RECORDS_THAT_PAY", pays)
         first = 0
         for part, length in enumerate(lengths):
             records = [{"id": [i]} for i in range(first, first + length)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sparktf.data import record_datasets
 from sparktf.data.parsing import Parser
+from sparktf.data.plans import Parsing, Plan, Shuffling, make_plan
 from sparktf.data.samples import take_sample
 from sparktf.records.files import PathLike, RecordFile, find_files
 from sparktf.records.frames import check_beginning
@@ -19,26 +20,6 @@ if TYPE_CHECKING:
     from sparktf.data.feature_specs import Shapes
 
 __all__ = ["dataset"]
-
-# Records are handed from step to step in chunks, for each step costs some microseconds a piece:
-# one by one they would cost more than their parsing. A chunk of large records is short, for
-# several files are read at once.
-_CHUNK_RECORDS: Final = 2048
-_CHUNK_BYTES: Final = 2 << 20
-
-# Parsing a chunk where it was read spares the threads the handing over of records, but its graph is
-# set up again for each file (0.3 ms), which pays from some hundred records on; and batches are put
-# together from pieces of as many tensors as there are columns, which pays up to some dozens.
-_RECORDS_THAT_PAY: Final = 256
-_COLUMNS_THAT_PAY: Final = 64
-
-# How many files are read at once, unless the caller says. The order of the elements depends on
-# it, so the machine's number of cores does not enter.
-_READS: Final = 8
-
-# Records are shuffled a whole buffer at a time up to this size, which takes three buffers of
-# memory, and one by one beyond, which takes one.
-_SHUFFLE_AT_ONCE_BYTES: Final = 128 << 20
 
 
 def dataset(
@@ -142,7 +123,8 @@ def dataset(
         _check_at_least(1, repeat=repeat)
     if num_parallel_reads is not None:
         _check_at_least(1, num_parallel_reads=num_parallel_reads)
-    index, count = (0, 1) if shard is None else _checked_shard(shard)
+    if shard is not None:
+        shard = _checked_shard(shard)
     if deterministic is None:
         deterministic = shuffle == 0 or seed is not None
 
@@ -152,57 +134,37 @@ def dataset(
             check_beginning(file.path, file.head, file.size)
     sample = take_sample(files)
     parse = Parser(files, sample, schema, columns, label, shapes)
-    record_bytes = max(1, int(sample.mean_record_bytes))
-    chunk = max(1, min(max(_CHUNK_RECORDS, batch_size), _CHUNK_BYTES // record_bytes))
-    # A small batch is a slice of a parsed chunk, where it can be: parsing has a price per call.
-    is_slice = batch_size < chunk and parse.is_sliceable
-    if is_slice:
-        chunk -= chunk % batch_size
-    by_records = count > 1 and len(files) < count
-    positions = range(len(files)) if by_records else range(index, len(files), count)
-    # From a single file the next chunk is read while one is parsed.
-    parse_in_reads = (
-        parse.is_sliceable
-        and shuffle == 0
-        and len(positions) > 1
-        and sample.mean_records_per_file >= _RECORDS_THAT_PAY
-        and parse.feature_count <= _COLUMNS_THAT_PAY
+    plan = make_plan(
+        files=len(files),
+        record_bytes=sample.mean_record_bytes,
+        records_per_file=sample.mean_records_per_file,
+        features=parse.feature_count,
+        is_sliceable=parse.is_sliceable,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        shard=shard,
+        reads=num_parallel_reads,
     )
 
     records = _read(
         files,
-        positions,
-        chunk,
-        parse if parse_in_reads else None,
-        shard=(index, count) if by_records else None,
+        plan,
+        parse if plan.parsing is Parsing.IN_READS else None,
         shuffle_files=shuffle > 0,
         seed=seed,
-        reads=num_parallel_reads,
+        # With a number of its own, tf.data opens and reads so many files side by side.
+        threads=num_parallel_reads,
         deterministic=deterministic,
     )
-    at_once = 0 < shuffle * record_bytes <= _SHUFFLE_AT_ONCE_BYTES
-    if at_once:
+    if plan.shuffling is Shuffling.BUFFERS:
         records = _shuffle_buffers(records, shuffle, seed)
-    elif shuffle > 0:
-        records = _shuffle_records(records, shuffle, seed, chunk)
+    elif plan.shuffling is Shuffling.RECORDS:
+        records = _shuffle_records(records, shuffle, seed, plan.chunk)
     if is_endless:
         records = records.repeat()
     elif repeat != 1:
         records = records.repeat(repeat)
-    drop_remainder = drop_remainder or is_endless
-    if parse_in_reads:
-        batches = records
-    else:
-        # A buffer is cut once only: TensorFlow complains on stderr of what is made of slices of
-        # slices.
-        if is_slice:
-            records = records.rebatch(chunk)
-        else:
-            records = records.rebatch(batch_size, drop_remainder=drop_remainder)
-        # In order even where the reads are not: a short batch is to stay the last.
-        batches = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    if is_slice or parse_in_reads:
-        batches = batches.rebatch(batch_size, drop_remainder=drop_remainder)
+    batches = _parsed(records, plan, parse, batch_size, drop_remainder or is_endless)
     if shard is not None:
         # A distribution strategy would take a shard of the shard.
         options = tf.data.Options()
@@ -228,14 +190,12 @@ def _checked_shard(shard: tuple[int, int]) -> tuple[int, int]:
 
 def _read(
     files: Sequence[RecordFile],
-    positions: Sequence[int],
-    chunk: int,
+    plan: Plan,
     parse: Parser | None,
     *,
-    shard: tuple[int, int] | None,
     shuffle_files: bool,
     seed: int | None,
-    reads: int | None,
+    threads: int | None,
     deterministic: bool,
 ) -> tf.data.Dataset:
     """Chunks of serialized records, each record with the position of its file.
@@ -247,16 +207,18 @@ def _read(
     """
     import tensorflow as tf
 
-    any_compressed = any(files[i].compression for i in positions)
+    any_compressed = any(files[i].compression for i in plan.files)
+    batch = plan.chunk
+    if plan.record_shard is not None:
+        index, count = plan.record_shard
+        batch = -(-batch // count) * count
 
     def read_file(path: Any, compression: Any, size: Any, complaint: Any, position: Any) -> Any:
-        batch = chunk if shard is None else -(-chunk // shard[1]) * shard[1]
         # A chunk takes its part of these without copying a name.
         names: Any = None if parse is None else tf.fill([batch], path)
 
         def of_file(records: Any) -> Any:
-            if shard is not None:
-                index, count = shard
+            if plan.record_shard is not None:
                 # Each file begins with another shard, or the first would always get the most.
                 records = records[tf.math.floormod(index - position, count) :: count]
             number = tf.shape(records)[0]
@@ -275,19 +237,39 @@ def _read(
 
     paths = tf.data.Dataset.from_tensor_slices(
         (
-            *record_datasets.columns([files[i] for i in positions]),
-            tf.constant(list(positions), tf.int32),
+            *record_datasets.columns([files[i] for i in plan.files]),
+            tf.constant(list(plan.files), tf.int32),
         )
     )
     if shuffle_files:
-        paths = paths.shuffle(max(1, len(positions)), seed=seed, reshuffle_each_iteration=True)
+        paths = paths.shuffle(max(1, len(plan.files)), seed=seed, reshuffle_each_iteration=True)
     batches = paths.interleave(
         read_file,
-        cycle_length=reads or max(1, min(_READS, len(positions))),
-        num_parallel_calls=reads or tf.data.AUTOTUNE,
+        cycle_length=plan.reads,
+        num_parallel_calls=threads or tf.data.AUTOTUNE,
         deterministic=deterministic,
     )
     return record_datasets.read_only(batches)
+
+
+def _parsed(
+    records: tf.data.Dataset, plan: Plan, parse: Parser, batch_size: int, drop_remainder: bool
+) -> tf.data.Dataset:
+    """Batches of elements, of what `_read` gives in chunks."""
+    import tensorflow as tf
+
+    if plan.parsing is Parsing.IN_READS:
+        return records.rebatch(batch_size, drop_remainder=drop_remainder)
+    # A buffer is cut once only: TensorFlow complains on stderr of what is made of slices of slices.
+    if plan.parsing is Parsing.IN_CHUNKS:
+        records = records.rebatch(plan.chunk)
+    else:
+        records = records.rebatch(batch_size, drop_remainder=drop_remainder)
+    # In order even where the reads are not: a short batch is to stay the last.
+    batches = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if plan.parsing is Parsing.IN_CHUNKS:
+        batches = batches.rebatch(batch_size, drop_remainder=drop_remainder)
+    return batches
 
 
 def _shuffle_buffers(records: tf.data.Dataset, size: int, seed: int | None) -> tf.data.Dataset:
