@@ -17,13 +17,13 @@ sessions and Spark Connect work alike.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from sparktf.images import decoding
 from sparktf.spark.column_names import quoted
 from sparktf.spark.shipping import ship_package
+from sparktf.storage.uris import as_pattern, without_authority
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def read_folder(
     reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     if pattern is not None:
         reader = reader.option("pathGlobFilter", pattern)
-    files = reader.load(re.sub(r"([\\{}\[\]*?])", r"\\\1", path))
+    files = reader.load(as_pattern(path))
     folder = expr("left(path, length(path) - length(substring_index(path, '/', -1)) - 1)")
     folders = [row[0] for row in files.select(folder).distinct().collect()]
     names = _class_folders(path, root, folders)
@@ -178,18 +178,14 @@ def _check_arguments(size: object, mode: str, resample: str, on_error: str) -> N
 
 def _segments(path: str) -> list[str]:
     """The names along a path: ``hdfs://host/a/b`` and ``/a/b`` give ``["a", "b"]``."""
-    return [name for name in _without_scheme(path).split("/") if name]
-
-
-def _without_scheme(path: str) -> str:
-    return re.sub(r"^[A-Za-z][A-Za-z0-9+.\-]*:(//[^/]*)?", "", path, count=1)
+    return [name for name in without_authority(path).split("/") if name]
 
 
 def _root_segments(path: str) -> list[str]:
     """The names along the root that the user gave, ``.`` and ``..`` resolved."""
-    segments = _segments(posixpath.normpath(_without_scheme(path)))
+    segments = _segments(posixpath.normpath(without_authority(path)))
     named = [name for name in segments if name not in (".", "..")]
-    if not named and _without_scheme(path) == path and not path.startswith("/"):
+    if not named and without_authority(path) == path and not path.startswith("/"):
         raise ValueError(f"{path!r} has no folder name in it: give the folder's own path")
     return named
 
@@ -201,7 +197,7 @@ def _class_folders(path: str, root: Sequence[str], folders: Sequence[str]) -> di
     ``file:/home/ann/data``) and only it knows how, so the root is found as a tail in front of
     the class name; deeper folders that happen to match are longer.
     """
-    absolute = path.startswith("/") or _without_scheme(path) != path
+    absolute = path.startswith("/") or without_authority(path) != path
     below: dict[str, list[str]] = {}
     for folder in folders:
         parents = _segments(folder)[:-1]

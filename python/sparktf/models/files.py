@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sparktf.spark.sessions import active_session
 from sparktf.spark.shipping import receiver, ship_files, ship_package, temporary_folder, zip_files
 from sparktf.storage import by_spark as remote
-from sparktf.storage.file_systems import split_scheme
+from sparktf.storage.uris import split_scheme
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

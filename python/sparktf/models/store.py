@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 import shutil
 import zipfile
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from sparktf.models import files
 from sparktf.spark.sessions import active_session, is_connect
 from sparktf.storage import by_spark as remote
+from sparktf.storage.uris import has_scheme
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -217,6 +217,6 @@ def _sizes(path: Path) -> list[int]:
 
 def qualified(spark: SparkSession, path: str) -> str:
     """The path with the scheme of the file system that Spark takes it from."""
-    if is_connect(spark) or re.match("[A-Za-z][A-Za-z0-9+.-]+:", path):
+    if is_connect(spark) or has_scheme(path):
         return path
     return remote.qualified(spark, path)

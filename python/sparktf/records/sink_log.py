@@ -12,9 +12,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from sparktf.storage.file_systems import FileSystem
+from sparktf.storage.uris import without_authority
 
 if TYPE_CHECKING:
     from sparktf.records.files import RecordFile
@@ -36,7 +37,7 @@ def committed(folder: str, found: Sequence[RecordFile], system: FileSystem) -> l
     listed: dict[str, None] = {}
     for entry in _entries(log, system):
         # What is above the folder does not matter: it may be mounted elsewhere than it was written.
-        path = unquote(urlsplit(entry["path"]).path)
+        path = unquote(without_authority(entry["path"]))
         if entry["action"] == "add":
             listed[path] = None
         else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sparktf.spark.sessions import is_connect
+from sparktf.storage.uris import as_pattern
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -63,10 +64,8 @@ class ServerFiles:
     def __init__(self, spark: SparkSession, uri: str) -> None:
         from pyspark.errors import PySparkException
 
-        # The path is no pattern.
-        escaped = re.sub(r"([\\{}\[\]*?])", r"\\\1", uri)
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        self._files = reader.load(escaped)
+        self._files = reader.load(as_pattern(uri))
         self._uri = uri
         try:
             self._rows = self._files.select("path", "length", "modificationTime").collect()

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-# Two letters at least: "C:/data" is a drive. Spark writes local paths as "file:/data".
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+from sparktf.storage.uris import split_scheme
 
 # A character behind a backslash, or a set of some: [abc], [^abc] or [!abc].
 _GLOB_PART: Final = re.compile(r"\\(.)|\[([!^]?)(\]?[^\]]*\])", re.S)
@@ -142,14 +141,3 @@ def _as_python(part: re.Match[str]) -> str:
 
 def _is_read_again(path: str) -> bool:
     return stat.S_ISREG(Path(path).stat().st_mode)
-
-
-def split_scheme(name: str | os.PathLike[str]) -> tuple[str, str | None]:
-    """A path and its scheme; None for one of this machine, and then the path has none."""
-    path = os.fspath(name) if isinstance(name, str) else os.fspath(name).replace(os.sep, "/")
-    scheme = _SCHEME.match(path)
-    if scheme is None:
-        return path, None
-    if scheme[1] == "file":
-        return re.sub("^file:/+", "/", path), None
-    return path, scheme[1]

@@ -10,13 +10,11 @@ from __future__ import annotations
 import io
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import numpy as np
 
-from sparktf.storage.file_systems import split_scheme
+from sparktf.storage.by_pyarrow import open_uri
 
 if TYPE_CHECKING:
     from sparktf.training.process.context import TrainingContext
@@ -37,7 +35,7 @@ class Folder:
     def __init__(self, uri: str) -> None:
         from pyarrow import fs
 
-        self._files, path = _file_system(uri)
+        self._files, path = open_uri(uri, "checkpoints")
         self._path = path.rstrip("/")
         self._has_rename = not isinstance(self._files, (fs.S3FileSystem, fs.GcsFileSystem))
 
@@ -69,35 +67,6 @@ class Folder:
 
         selector = fs.FileSelector(self._path, allow_not_found=True)
         return [info.base_name for info in self._files.get_file_info(selector)]
-
-
-def _file_system(uri: str) -> tuple[Any, str]:
-    """What opens a path, and the path for it."""
-    import pyarrow as pa
-    from pyarrow import fs
-
-    local, scheme = split_scheme(uri)
-    if scheme is None:  # as Spark spells it: a percent sign in it is no escape
-        return fs.LocalFileSystem(), str(Path(local).absolute())
-    problems = []
-    known = quote(re.sub("^s3[an]:", "s3:", uri), safe="!#$%&'()*+,/:;=?@[]~")
-    try:
-        files, path = fs.FileSystem.from_uri(known)
-        return files, path
-    except (OSError, ValueError, pa.ArrowException) as error:
-        problems.append(f"pyarrow: {error}")
-    try:
-        from fsspec.core import url_to_fs
-
-        opened, path = url_to_fs(uri)
-        return fs.PyFileSystem(fs.FSSpecHandler(opened)), path
-    except (ImportError, OSError, ValueError) as error:
-        problems.append(f"fsspec: {error}")
-    raise ValueError(
-        f"checkpoints cannot be kept at {uri} ({'; '.join(problems)}). A folder that all workers "
-        "see can have them, and what the workers' pyarrow or fsspec opens: s3://, gs://, hdfs:// "
-        "where Hadoop's native library is installed, webhdfs:// where fsspec is"
-    )
 
 
 def callback(uri: str, context: TrainingContext) -> Any:
