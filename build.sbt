@@ -59,6 +59,8 @@ val publishedJar: Seq[Setting[_]] = Seq(
     releasedVersions.value.take(1).map(organization.value %% moduleName.value % _).toSet,
   // Scaladoc cannot follow a link into Spark's classes, which is no fault of the sources.
   Compile / doc / scalacOptions -= "-Xfatal-warnings",
+  // What is private in Scala; but Java's classes must be public for other packages to see them.
+  Compile / doc / scalacOptions ++= Seq("-skip-packages", "io.sparktf.tfrecord.wire"),
   // The tests run on the packaged jars, once per Spark: here they are formatted only.
   Test / compile / sources := Nil,
   Test / definedTests := Nil
