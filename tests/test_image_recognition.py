@@ -11,7 +11,7 @@ from PIL import Image
 import sparktf
 from sparktf.storage import by_spark
 
-pytestmark = [pytest.mark.one_spark, pytest.mark.timeout(700)]
+pytestmark = [pytest.mark.one_spark, pytest.mark.timeout(700), pytest.mark.long]
 
 OF_EACH = 100
 

@@ -71,6 +71,7 @@ def test_an_estimator_is_saved_with_its_model(tmp_path):
     assert json.loads(second.getOrDefault("modelConfig"))["class_name"] == "Sequential"
 
 
+@pytest.mark.long
 def test_a_cross_validator_finds_the_better_parameters(points):
     stage = estimator(epochs=4, batchSize=8)
     data = assembler().transform(points)

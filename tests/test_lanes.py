@@ -1,7 +1,9 @@
 """The tests' lanes and the Sparks that they run on, wherever they are named."""
 
 import re
+import shlex
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -31,8 +33,24 @@ def test_each_spark_has_lanes_of_scala_and_python():
         re.match(r"spark(\d\d)", name)[1] for name in names if name.startswith("spark")
     } == lines
     assert {re.match(r"scoring(\d\d)", n)[1] for n in names if n.startswith("scoring")} == lines
-    python = {"python", *(f"python-spark-{spark}" for spark in SPARKS[:-1])}
-    assert {name for name in names if name.startswith("python")} >= python
+    python = {f"python-spark-{spark}" for spark in SPARKS[:-1]}
+    assert {name for name in names if name.startswith("python-spark-")} == python
+
+
+@pytest.mark.long
+def test_the_lanes_of_the_newest_spark_have_each_test_once():
+    def collected(*arguments):
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return re.findall(r"^tests/\S+::.+$", done.stdout, re.M)
+
+    parts = [name for name in lanes().split() if re.fullmatch(r"python(?!-spark).*", name)]
+    command = ["make", "--dry-run", "--no-print-directory", *(f"run-{name}" for name in parts)]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    chosen = re.findall(r"-m pytest --durations=20 (.*?) *\) >", made)
+    assert len(chosen) == len(parts) == 3
+    found = [test for arguments in chosen for test in collected(*shlex.split(arguments))]
+    assert sorted(found) == sorted(collected())
 
 
 def test_the_workflow_runs_every_lane_on_its_own():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.one_spark
+pytestmark = [pytest.mark.one_spark, pytest.mark.long]
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "linear.py"
 

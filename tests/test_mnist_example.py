@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+pytestmark = [pytest.mark.one_spark, pytest.mark.long]
+
 
 def run_mnist(*arguments, **variables):
     """What it prints."""
@@ -26,7 +28,6 @@ def epochs(printed):
     return re.findall(r"^epoch (\d+/\d+): accuracy \S+, loss \S+ \(\S+ s\)$", printed, re.M)
 
 
-@pytest.mark.one_spark
 @pytest.mark.timeout(700)
 def test_both_modes_reach_the_accuracy_promised(tmp_path):
     folder = tmp_path / "out"
@@ -53,7 +54,6 @@ def test_both_modes_reach_the_accuracy_promised(tmp_path):
     assert {("epoch_accuracy", 9), ("epoch_loss", 0)} <= told
 
 
-@pytest.mark.one_spark
 @pytest.mark.timeout(700)
 def test_data_model_and_predictions_on_hdfs(tmp_path):
     with hadoop_servers.hdfs(tmp_path / "hdfs") as hdfs:

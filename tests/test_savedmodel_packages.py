@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import spark_shell
 
-pytestmark = pytest.mark.oldest_and_newest
+pytestmark = [pytest.mark.oldest_and_newest, pytest.mark.long]
 
 _ROOT = Path(__file__).parents[1]
 _ROWS = [[1.0, 2.0], [3.0, 5.0], [7.0, 8.0], [6.0, 7.0], [8.0, 3.0]]

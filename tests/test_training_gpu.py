@@ -9,7 +9,7 @@ from pyspark import cloudpickle
 
 import sparktf
 
-pytestmark = pytest.mark.one_spark
+pytestmark = [pytest.mark.one_spark, pytest.mark.long]
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
