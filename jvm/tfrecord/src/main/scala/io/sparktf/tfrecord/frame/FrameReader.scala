@@ -61,6 +61,9 @@ final private[tfrecord] class FrameReader(
   def start: Int = dataStart
   def end: Int = dataStart + dataLength
 
+  /** Where the next record's header begins, in bytes from the start of the uncompressed stream. */
+  def position: Long = origin + pos
+
   /** Where the record's header begins, in bytes from the start of the uncompressed stream. */
   def offset: Long = recordOffset
 
@@ -74,7 +77,7 @@ final private[tfrecord] class FrameReader(
   /** Moves to the next record; false at the end of the stream or the split. */
   def next(): Boolean = {
     isDataDamaged = false
-    if (origin + pos >= until) return endSplit(() => next())
+    if (position >= until) return endSplit(() => next())
     if (!readHeader()) return false
     if (limit - pos < dataLength + FooterSize && !fillData()) truncated(limit - pos)
     dataStart = pos
@@ -94,7 +97,7 @@ final private[tfrecord] class FrameReader(
 
   /** Moves over the next record without looking at its data; false where [[next]] is. */
   def skip(): Boolean = {
-    if (origin + pos >= until) return endSplit(() => skip())
+    if (position >= until) return endSplit(() => skip())
     if (!readHeader()) return false
     val frameEnd = dataLength.toLong + FooterSize
     if (limit - pos >= frameEnd) {
@@ -135,52 +138,37 @@ final private[tfrecord] class FrameReader(
 
   override def close(): Unit = in.close()
 
-  /**
-   * Makes sure that the following splits begin where this one ends, behind its last record:
-   * [[FrameSync]] says why. False, as there is no record left.
-   *
-   * @param advance how this split was read
-   */
+  /** False, as there is no record left, once it is sure that the next split has the next one. */
   private def endSplit(advance: () => Boolean): Boolean = {
-    val from = until
-    val end = origin + pos
-    until = Long.MinValue
-    if (from == Long.MinValue) return false // it has been made sure of
-
-    val suspect = firstHeader(from, end)
-    val found =
-      try split.sync.first(if (suspect < 0) end else suspect, end + 1)
-      finally split.sync.close()
-    if (found >= 0 && found < end) {
-      throw AmbiguousRecordException(file, size, recordOffset, from, found)
-    }
-    if (found < 0 && end != size) {
-      // The next split begins behind a damage, if at all: the error is the one of reading on.
-      until = Long.MaxValue
-      while (origin + pos < size && advance()) {}
-      // There is none where the checksums of lengths are not compared.
-      throw AmbiguousRecordException.wrongLengths(file, size, end)
+    if (until != Long.MinValue) {
+      until = Long.MinValue
+      split.checkEnd(
+        this,
+        readOn = () => {
+          until = Long.MaxValue
+          advance()
+        }
+      )
     }
     false
   }
 
   /**
-   * The offset of what looks like a header in the last record from `from` on, or -1. Where not all of
-   * these bytes can be in the buffer ([[skip]] does not read them, and the largest record fills it)
-   * `from` itself.
+   * The place in [[buffer]] of the byte at `from`, at or before [[position]], with all up to there
+   * and as many of `ahead` bytes behind it as the stream has; -1 where they cannot be there.
    */
-  private def firstHeader(from: Long, end: Long): Long = {
-    if (from == end) return -1
-    if (from < origin || end - from > MaxBuffer - Slack - HeaderSize) return from
+  private[frame] def lookBack(from: Long, ahead: Int): Int = {
+    val length = position - from
+    if (from < origin || length > MaxBuffer - Slack - ahead) return -1
     pos = (from - origin).toInt
-    val length = (end - from).toInt
-    // A header may reach into the next record's.
-    if (limit - pos < length + HeaderSize) fill(length.toLong + HeaderSize)
-    val last = math.min(length, limit - pos - HeaderSize + 1)
-    val found = FrameSync.nextHeader(bytes, pos, pos + last, size - from, checksum)
-    pos += length
-    if (found < 0) -1 else origin + found
+    if (limit - pos < length + ahead) fill(length + ahead)
+    val index = pos
+    pos += length.toInt
+    index
   }
+
+  /** Where the bytes in [[buffer]] end. */
+  private[frame] def limitOfBuffer: Int = limit
 
   private def readHeader(): Boolean = {
     recordOffset = origin + pos

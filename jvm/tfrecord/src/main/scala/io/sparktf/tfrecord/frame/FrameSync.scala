@@ -210,12 +210,3 @@ private[tfrecord] object FrameSync {
     -1
   }
 }
-
-/**
- * A part of a file that is read apart from the rest: the records whose headers begin in it.
- *
- * @param from where the first one's does
- * @param until the first byte of the next part; `Long.MaxValue` for the last one, which ends with
- *   the file
- */
-final private[tfrecord] class FrameSplit(val from: Long, val until: Long, val sync: FrameSync)

@@ -98,7 +98,7 @@ final private[tfrecord] class RecordFile(
         path.toString,
         size,
         options.verifyChecksum,
-        split = new FrameSplit(from, if (end < size) end else Long.MaxValue, sync)
+        split = new FrameSplit(from, if (end < size) end else Long.MaxValue, sync, size)
       )
     }
   }
