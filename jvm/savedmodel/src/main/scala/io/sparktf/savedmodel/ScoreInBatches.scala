@@ -2,24 +2,13 @@ package io.sparktf.savedmodel
 
 import scala.collection.mutable
 
-import org.apache.spark.sql.{SparkSession, SparkSessionExtensions, Strategy}
+import org.apache.spark.sql.{SparkSession, Strategy}
 import org.apache.spark.sql.catalyst.expressions._
 import org.apache.spark.sql.catalyst.expressions.aggregate.AggregateExpression
 import org.apache.spark.sql.catalyst.plans.InnerLike
 import org.apache.spark.sql.catalyst.plans.logical._
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.SparkPlan
-
-/**
- * `spark.sql.extensions=io.sparktf.savedmodel.SavedModelExtensions`: models registered as functions
- * score in batches in every session, also in those that are made after the function.
- */
-final class SavedModelExtensions extends (SparkSessionExtensions => Unit) {
-  override def apply(extensions: SparkSessionExtensions): Unit = {
-    extensions.injectPreCBORule(_ => ScoreInBatches)
-    extensions.injectPlannerStrategy(_ => ScoreBatchesStrategy)
-  }
-}
 
 /**
  * Takes the calls of models out of expressions, into operators of their own that evaluate them in
