@@ -2,7 +2,7 @@
 #   .venv/       Python with everything in requirements-dev.txt
 #   .spark/      further Spark versions, for the tests
 #   .tools/      sbt's launcher
-# JDK 17, Python 3.10 to 3.13 and make are all that a machine must have.
+# JDK 17, Python 3.11 to 3.13 and make are all that a machine must have.
 
 SHELL := bash
 .DEFAULT_GOAL := help
@@ -312,9 +312,9 @@ java:
 
 $(VENV): requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || \
-	  { echo 'Python 3.10 to 3.13 is needed, and there is no `$(PYTHON)`.' >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || \
-	  { echo "Python 3.10 to 3.13 is needed; \`$(PYTHON)\` is $$($(PYTHON) -V). \
+	  { echo 'Python 3.11 to 3.13 is needed, and there is no `$(PYTHON)`.' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11 to 3.13 is needed; \`$(PYTHON)\` is $$($(PYTHON) -V). \
 	PYTHON=… names another." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { echo '`$(PYTHON)` lacks its venv module (on Debian: the package python3-venv).' >&2; exit 1; }
