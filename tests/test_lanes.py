@@ -44,7 +44,8 @@ def test_the_lanes_of_the_newest_spark_have_each_test_once():
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         return re.findall(r"^tests/\S+::.+$", done.stdout, re.M)
 
-    parts = [name for name in lanes().split() if re.fullmatch(r"python(?!-spark).*", name)]
+    parts = ["python", "python-training", "python-long"]
+    assert set(parts) < set(lanes().split())
     command = ["make", "--dry-run", "--no-print-directory", *(f"run-{name}" for name in parts)]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     chosen = re.findall(r"-m pytest --durations=20 (.*?) *\) >", made)
@@ -63,3 +64,13 @@ def test_the_workflow_runs_every_lane_on_its_own():
     command = ["make", "--dry-run", "--no-print-directory", *targets]
     assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 0
     assert any("make ${{ matrix.target }}" in step.get("run", "") for step in job["steps"])
+
+
+def test_the_oldest_tensorflow_and_keras_are_those_of_the_extra():
+    text = (ROOT / "tests" / "requirements-oldest-tensorflow.txt").read_text()
+    pinned = dict(re.findall(r"^([\w-]+)==(\d+\.\d+)", text, re.M))
+    project = (ROOT / "pyproject.toml").read_text()
+    extra = re.search(r"^tensorflow = \[(.*)\]$", project, re.M)[1]
+    floors = dict(re.findall(r'"([\w-]+)>=([\d.]+),', extra))
+    assert floors == {name: pinned[name] for name in ("tensorflow", "keras")}
+    assert pinned["tensorflow-cpu"] == pinned["tensorflow"]
