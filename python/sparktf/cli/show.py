@@ -35,30 +35,30 @@ def columns(
 ) -> list[tuple[str, str, str]]:
     """Name, Spark's type and where it comes from, of each column."""
     if record_type == "ByteArray":
-        found = [("byteArray", "binary", "the record")]
+        table = [("byteArray", "binary", "the record")]
     else:
-        found = [
+        table = [
             (name, feature.spark_type, "feature list" if feature.steps else feature.kind_text)
             for name, feature in statistics.features.items()
             if feature.spark_type
         ]
     for name in files[0].partition_columns:
         values = [dict(file.partition)[name] for file in files]
-        found.append((name, partitions.infer_spark_type(values), "folders"))
-    return found
+        table.append((name, partitions.infer_spark_type(values), "folders"))
+    return table
 
 
-def schema(found: Sequence[tuple[str, str, str]], form: str | None) -> str:
+def schema(table: Sequence[tuple[str, str, str]], form: str | None) -> str:
     """The columns in a form: "ddl", "json" or for people."""
     if form == "json":
         fields = [
             {"name": name, "type": _json_type(kind), "nullable": True, "metadata": {}}
-            for name, kind, _ in found
+            for name, kind, _ in table
         ]
         return json.dumps({"type": "struct", "fields": fields}, ensure_ascii=False)
     if form == "ddl":
-        return ", ".join(f"{_identifier(name)} {kind.upper()}" for name, kind, _ in found)
-    return _table([("column", "type", "from"), *found])
+        return ", ".join(f"{_identifier(name)} {kind.upper()}" for name, kind, _ in table)
+    return _table([("column", "type", "from"), *table])
 
 
 def _json_type(kind: str) -> Any:
@@ -79,20 +79,20 @@ def _identifier(name: str) -> str:
 
 def plain(decoded: Decoded, record: bytes, file: RecordFile) -> dict[str, Any]:
     """A record as JSON's values, with those of its folders."""
-    found: dict[str, Any]
+    values: dict[str, Any]
     if decoded is None:
-        found = {"byteArray": _json_value(record)}
+        values = {"byteArray": _json_value(record)}
     else:
         features, lists = decoded
-        found = {name: _list(value) for name, value in _ordered(features, record)}
+        values = {name: _list(value) for name, value in _ordered(features, record)}
         for name, steps in _ordered(lists, record):
-            values = [_list(step) for step in steps.feature]
-            if found.get(name) and any(values):
+            step_values = [_list(step) for step in steps.feature]
+            if values.get(name) and any(step_values):
                 raise ValueError(
                     f"{name!r} is a feature of the context and a feature list: no table has both"
                 )
-            found[name] = found.get(name) or values
-    return found | {
+            values[name] = values.get(name) or step_values
+    return values | {
         name: None if value == partitions.NULL_VALUE else value for name, value in file.partition
     }
 
@@ -156,10 +156,10 @@ def _text(value: Any) -> str:
 # ---------------------------------------------------------------- statistics
 
 
-def statistics_json(found: Statistics, files: int, size: int) -> dict[str, Any]:
+def statistics_json(seen: Statistics, files: int, size: int) -> dict[str, Any]:
     """All that `statistics` tells, as JSON's values."""
     features = {}
-    for name, feature in found.features.items():
+    for name, feature in seen.features.items():
         features[name] = {
             "kind": feature.kind and feature.kind_text,
             "feature_list": feature.steps,
@@ -183,8 +183,8 @@ def statistics_json(found: Statistics, files: int, size: int) -> dict[str, Any]:
     return {
         "files": files,
         "file_bytes": size,
-        "records": found.records,
-        "record_bytes": found.size,
+        "records": seen.records,
+        "record_bytes": seen.size,
         "features": features,
     }
 
@@ -194,16 +194,16 @@ def _extreme(feature: FeatureStatistics, value: float | int | None) -> Any:
     return _json_double(value) if feature.is_mixed else _json_value(value)
 
 
-def statistics(found: Statistics, files: int, size: int) -> str:
+def statistics(seen: Statistics, files: int, size: int) -> str:
     """For people: a line for each feature."""
     lines = [
-        f"{files:,} file{'s' * (files != 1)} of {_bytes(size)}, {found.records:,} "
-        f"record{'s' * (found.records != 1)} of {_bytes(found.size)}"
+        f"{files:,} file{'s' * (files != 1)} of {_bytes(size)}, {seen.records:,} "
+        f"record{'s' * (seen.records != 1)} of {_bytes(seen.size)}"
     ]
-    if found.features:
+    if seen.features:
         titles = ("feature", "kind", "in records", "values each", "min", "max", "mean", "")
         rows: list[tuple[str, ...]] = [titles]
-        rows += [_row(name, feature, found.records) for name, feature in found.features.items()]
+        rows += [_row(name, feature, seen.records) for name, feature in seen.features.items()]
         lines += ["", _table(rows)]
     return "\n".join(lines)
 

@@ -62,43 +62,43 @@ class Rows:
         return taken
 
 
-def fit(found: tuple[int, ...], to: Input) -> tuple[int, ...]:
-    """The shape that a row of shape `found` has for the model.
+def fit(row_shape: tuple[int, ...], to: Input) -> tuple[int, ...]:
+    """The shape that a row of shape `row_shape` has for the model.
 
     Lists nested as deep as the input's rank must have its lengths. Others are flattened in
     row-major order, or split: `array<float>` of 784 values fits [28, 28, 1].
     """
     dims = to.dims
     if dims is None:
-        return found
-    if len(found) == len(dims):
+        return row_shape
+    if len(row_shape) == len(dims):
         # Below an empty list there is none whose length could be told, or be wrong.
-        below = found.index(0) + 1 if 0 in found else len(found)
-        shape = *found[:below], *(d or 0 for d in dims[below:])
+        below = row_shape.index(0) + 1 if 0 in row_shape else len(row_shape)
+        shape = *row_shape[:below], *(d or 0 for d in dims[below:])
         if all(d is None or d == n for n, d in zip(shape, dims, strict=True)):
             return shape
-        raise to.fail(f"a row is {_row_text(found)}")
-    size = int(np.prod(found, dtype=np.int64))
+        raise to.fail(f"a row is {_row_text(row_shape)}")
+    size = int(np.prod(row_shape, dtype=np.int64))
     known = int(np.prod([d for d in dims if d is not None], dtype=np.int64))
     free = dims.count(None)
     if free > 1:
         raise to.fail(
-            f"a row is {_row_text(found)}, from which the lengths of {free} free dimensions "
+            f"a row is {_row_text(row_shape)}, from which the lengths of {free} free dimensions "
             "cannot be told: nest its arrays as deep as the shape"
         )
     if free == 1 and known and size % known == 0:
         return tuple(size // known if d is None else d for d in dims)
     if free == 0 and size == known:
         return tuple(d for d in dims if d is not None)
-    raise to.fail(f"a row is {_row_text(found)}")
+    raise to.fail(f"a row is {_row_text(row_shape)}")
 
 
-def _row_text(found: tuple[int, ...]) -> str:
-    if not found:
+def _row_text(row_shape: tuple[int, ...]) -> str:
+    if not row_shape:
         return "one value"
-    if len(found) == 1:
-        return f"an array of {found[0]} value{'s' * (found[0] != 1)}"
-    return f"nested arrays of lengths {' x '.join(map(str, found))}"
+    if len(row_shape) == 1:
+        return f"an array of {row_shape[0]} value{'s' * (row_shape[0] != 1)}"
+    return f"nested arrays of lengths {' x '.join(map(str, row_shape))}"
 
 
 def _nested(column: pa.Array, to: Input) -> tuple[pa.Array, tuple[int, ...] | NDArray[np.int64]]:
@@ -168,34 +168,34 @@ def _vectors(column: pa.Array, to: Input) -> tuple[pa.Array, tuple[int, ...] | N
 
 def _leaf(values: pa.Array, to: Input) -> NDArray[Any]:
     """The values in the input's dtype; no copy where they have it already."""
-    found = values.type
-    if pa.types.is_null(found) and not len(values):  # of Python's lists, all empty
+    kind = values.type
+    if pa.types.is_null(kind) and not len(values):  # of Python's lists, all empty
         return np.empty(0, object if to.dtype == "string" else _numpy_dtype(to.dtype))
     if to.dtype == "string":
-        if pa.types.is_string(found) or pa.types.is_large_string(found):
-            values = values.cast(pa.binary() if pa.types.is_string(found) else pa.large_binary())
-        elif not (pa.types.is_binary(found) or pa.types.is_large_binary(found)):
-            raise _wrong_type(found, to, "string or binary")
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            values = values.cast(pa.binary() if pa.types.is_string(kind) else pa.large_binary())
+        elif not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+            raise _wrong_type(kind, to, "string or binary")
         return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     if to.dtype == "bool":
-        if not pa.types.is_boolean(found):
-            raise _wrong_type(found, to, "boolean")
+        if not pa.types.is_boolean(kind):
+            raise _wrong_type(kind, to, "boolean")
         return values.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    decimal = pa.types.is_decimal(found)
+    decimal = pa.types.is_decimal(kind)
     if to.dtype in FLOATS:
-        if not (decimal or pa.types.is_floating(found) or pa.types.is_integer(found)):
-            raise _wrong_type(found, to, "a number")
+        if not (decimal or pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+            raise _wrong_type(kind, to, "a number")
         return _to_float(_decimals(values, to) if decimal else values.to_numpy(), to)
-    if not (decimal or pa.types.is_integer(found)):
-        raise _wrong_type(found, to, "a whole number")
+    if not (decimal or pa.types.is_integer(kind)):
+        raise _wrong_type(kind, to, "a whole number")
     try:
         return values.cast(getattr(pa, to.dtype)()).to_numpy()  # type: ignore[no-any-return]
     except pa.ArrowInvalid as error:
         raise to.fail(f"a value does not fit: {error}") from None
 
 
-def _wrong_type(found: pa.DataType, to: Input, wanted: str) -> ValueError:
-    return to.fail(f"its values are {found} where {wanted} is needed: cast the column")
+def _wrong_type(kind: pa.DataType, to: Input, wanted: str) -> ValueError:
+    return to.fail(f"its values are {kind} where {wanted} is needed: cast the column")
 
 
 def _decimals(values: pa.Array, to: Input) -> NDArray[Any]:
@@ -203,8 +203,8 @@ def _decimals(values: pa.Array, to: Input) -> NDArray[Any]:
     kind = pa.float32() if to.dtype == "float32" else pa.float64()
 
     def by_digits(some: pa.Array) -> NDArray[Any]:
-        found: NDArray[Any] = some.cast(pa.string()).cast(kind).to_numpy()
-        return found
+        numbers: NDArray[Any] = some.cast(pa.string()).cast(kind).to_numpy()
+        return numbers
 
     scale = values.type.scale
     if not pa.types.is_decimal128(values.type) or scale > 22:
@@ -213,13 +213,13 @@ def _decimals(values: pa.Array, to: Input) -> NDArray[Any]:
     words = np.frombuffer(values.buffers()[1], np.int64).reshape(-1, 2)
     low, high = words[values.offset : values.offset + len(values)].T
     held = (high == low >> 63) & (low >= -(1 << 53)) & (low <= 1 << 53)
-    found: NDArray[Any] = low / float(10**scale)
+    numbers: NDArray[Any] = low / float(10**scale)
     if to.dtype == "float32":  # twice, where the double is in the middle of two of these
-        held &= found.view(np.int64) & 0x1FFFFFFF != 0x10000000
-        found = found.astype(np.float32)
+        held &= numbers.view(np.int64) & 0x1FFFFFFF != 0x10000000
+        numbers = numbers.astype(np.float32)
     if not held.all():
-        found[~held] = by_digits(values.filter(pa.array(~held)))
-    return found
+        numbers[~held] = by_digits(values.filter(pa.array(~held)))
+    return numbers
 
 
 def _to_float(values: NDArray[Any], to: Input) -> NDArray[Any]:
@@ -235,44 +235,44 @@ def _to_float(values: NDArray[Any], to: Input) -> NDArray[Any]:
     beyond = False
     with np.errstate(over="raise"):
         try:
-            found = source.astype(dtype)
+            cast = source.astype(dtype)
         except FloatingPointError:
             beyond = True
     # Which bfloat16's own conversion does not tell.
-    if beyond or (to.dtype == "bfloat16" and (np.isinf(found) & np.isfinite(source)).any()):
+    if beyond or (to.dtype == "bfloat16" and (np.isinf(cast) & np.isfinite(source)).any()):
         raise to.fail(f"a finite value of {values.dtype} is beyond what it can hold")
-    return found
+    return cast
 
 
 def _numpy_dtype(name: str) -> np.dtype[Any]:
     if name == "bfloat16":
         from ml_dtypes import bfloat16  # comes with TensorFlow
 
-        found: np.dtype[Any] = np.dtype(bfloat16)
-        return found
+        dtype: np.dtype[Any] = np.dtype(bfloat16)
+        return dtype
     return np.dtype(name)
 
 
 def _odd_float64(values: NDArray[Any]) -> NDArray[np.float64]:
     """The whole numbers as float64, and those between two as `_odd_float32` has them."""
-    found: NDArray[np.float64] = values.astype(np.float64)
-    large = np.abs(found) >= 2.0**53
+    rounded: NDArray[np.float64] = values.astype(np.float64)
+    large = np.abs(rounded) >= 2.0**53
     if large.any():  # of 64 bits: a float64 holds those without the last 11 of them
         high = values[large] >> 11
         odd = high | (values[large] != high << 11)
-        found[large] = odd.astype(np.float64) * 2.0**11
-    return found
+        rounded[large] = odd.astype(np.float64) * 2.0**11
+    return rounded
 
 
 def _odd_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """The numbers as float32, and those between two as the odd one of the two: rounded from there,
     they are what they are when they are rounded once."""
     with np.errstate(over="ignore"):
-        found = values.astype(np.float32)
-    between = (found != values) & np.isfinite(values) & (found.view(np.uint32) & 1 == 0)
-    towards = np.where(values > found, np.inf, -np.inf).astype(np.float32)
-    found[between] = np.nextafter(found[between], towards[between])
-    return found
+        rounded = values.astype(np.float32)
+    between = (rounded != values) & np.isfinite(values) & (rounded.view(np.uint32) & 1 == 0)
+    towards = np.where(values > rounded, np.inf, -np.inf).astype(np.float32)
+    rounded[between] = np.nextafter(rounded[between], towards[between])
+    return rounded
 
 
 def arrow_type(dtype: str, depth: int) -> pa.DataType:

@@ -172,15 +172,15 @@ def _features(
 
 
 def _inferred(sample: Sample, in_folders: Sequence[str]) -> dict[str, Column]:
-    found = {
+    inferred = {
         name: Column(name, feature.dtype, feature.longest > 1)
         for name, feature in sample.features.items()
         if feature.dtype and feature.longest > 0
     }
-    if not found and not in_folders:
-        what = "hold no values" if sample.records else "are none"
-        raise ValueError(f"the columns cannot be inferred, for the records {what}: give a schema")
-    return found
+    if not inferred and not in_folders:
+        lack = "hold no values" if sample.records else "are none"
+        raise ValueError(f"the columns cannot be inferred, for the records {lack}: give a schema")
+    return inferred
 
 
 def _check_lists(

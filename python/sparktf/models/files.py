@@ -165,10 +165,10 @@ def _unzipped(file: Path, source: str) -> Path:
     folder = temporary_folder()
     with zipfile.ZipFile(file) as archive:
         archive.extractall(folder)
-    found = sorted(folder.rglob("saved_model.pb"), key=lambda path: len(path.parts))
-    if not found or (len(found) > 1 and len(found[0].parts) == len(found[1].parts)):
-        raise ValueError(f"{source} has {len(found)} files saved_model.pb in it: one is needed")
-    return found[0].parent
+    graphs = sorted(folder.rglob("saved_model.pb"), key=lambda path: len(path.parts))
+    if not graphs or (len(graphs) > 1 and len(graphs[0].parts) == len(graphs[1].parts)):
+        raise ValueError(f"{source} has {len(graphs)} files saved_model.pb in it: one is needed")
+    return graphs[0].parent
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
@@ -178,7 +178,7 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
 
 def _files_below(folder: Path) -> list[tuple[str, Path]]:
     """All of them, also where a folder in it is a link, as in volumes that are mounted."""
-    found = []
+    files = []
     left: list[tuple[str, tuple[str, ...]]] = [("", (os.path.realpath(folder),))]
     while left:
         inner, above = left.pop()
@@ -186,13 +186,13 @@ def _files_below(folder: Path) -> list[tuple[str, Path]]:
             name = f"{inner}{entry.name}"
             if not entry.is_dir():
                 if entry.is_file():
-                    found.append((name, folder / name))
+                    files.append((name, folder / name))
                 continue
             real = f"{above[-1]}/{entry.name}"
             if entry.is_symlink() and (real := os.path.realpath(entry.path)) in above:
                 raise ValueError(f"{entry.path} is a link to a folder that it is in")
             left.append((f"{name}/", (*above, real)))
-    return sorted(found)
+    return sorted(files)
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

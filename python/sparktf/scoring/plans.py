@@ -81,26 +81,26 @@ def make(
             raise ValueError(f"{name} is a whole number from 1 on, not {number!r}")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
     local = files.fetch(model, spark)
-    found = read_signature(local.folder, signature, tags)
+    of_model = read_signature(local.folder, signature, tags)
     where = f"signature {signature!r} of {local.source}"
-    if not found.inputs:
+    if not of_model.inputs:
         raise ValueError(f"{where} has no inputs, so there is nothing to score")
 
-    wanted = _named(inputs, "inputs") or {name: name for name in found.inputs}
-    if set(wanted) != set(found.inputs):
+    wanted = _named(inputs, "inputs") or {name: name for name in of_model.inputs}
+    if set(wanted) != set(of_model.inputs):
         raise ValueError(
-            f"inputs names {sorted(wanted)}, and the inputs of {where} are {list(found.inputs)}"
+            f"inputs names {sorted(wanted)}, and the inputs of {where} are {list(of_model.inputs)}"
         )
-    specs = {name: found.inputs[name] for name in wanted}
+    specs = {name: of_model.inputs[name] for name in wanted}
     results = {}
     for column, output in (
-        _named(outputs, "outputs") or {name: name for name in found.outputs}
+        _named(outputs, "outputs") or {name: name for name in of_model.outputs}
     ).items():
-        if output not in found.outputs:
+        if output not in of_model.outputs:
             raise ValueError(
-                f"outputs names {output!r}, and the outputs of {where} are {list(found.outputs)}"
+                f"outputs names {output!r}, and the outputs of {where} are {list(of_model.outputs)}"
             )
-        results[column] = (output, found.outputs[output])
+        results[column] = (output, of_model.outputs[output])
     for name, spec in specs.items():
         _check(spec, f"the input {name!r} of {where}")
     for name, spec in results.values():
@@ -312,7 +312,7 @@ def function(
         packed: Whether plain values come as arrays of one element.
         name: Of the function in Spark's plans.
     """
-    what = payload(plan, spark, labels)
+    packed_scoring = payload(plan, spark, labels)
     packs = [packed and _is_plain(spec) for spec in plan.inputs.values()]
     arrow = has_arrow_udf()
 
@@ -329,8 +329,8 @@ def function(
                 f"score ({error}): install sparktf, NumPy and pyarrow there"
             ) from error
         if arrow:
-            return worker.score_arrow(what, columns)
-        return worker.score_pandas(what, packs, columns)
+            return worker.score_arrow(packed_scoring, columns)
+        return worker.score_pandas(packed_scoring, packs, columns)
 
     predict.__name__ = name
     # Spark tells kinds of functions by their annotations.

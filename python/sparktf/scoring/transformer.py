@@ -112,20 +112,20 @@ class SavedModelTransformer(Transformer, MLReadable["SavedModelTransformer"], ML
         for field in dataset.schema.fields:
             fields.setdefault(fold(field.name), []).append(field)
         for (name, spec), column in zip(plan.inputs.items(), plan.columns, strict=True):
-            found = fields.get(fold(column), [])
-            if not found:
+            fitting = fields.get(fold(column), [])
+            if not fitting:
                 raise ValueError(
                     f"no column {column!r} for the model's input {name!r} among "
                     f"{', '.join(map(repr, dataset.columns))}: inputs={{{name!r}: column}} names "
                     "another"
                 )
-            if len(found) > 1:
+            if len(fitting) > 1:
                 raise ValueError(
-                    f"the DataFrame has {len(found)} columns {column!r}, and which is for the "
+                    f"the DataFrame has {len(fitting)} columns {column!r}, and which is for the "
                     f"model's input {name!r} cannot be told: rename them"
                 )
             to = plans.worker_input(name, f"column {column!r}", spec)
-            column_types.check(found[0].dataType, to)
+            column_types.check(fitting[0].dataType, to)
         taken = [column for column in plan.outputs if fold(column) in fields]
         if taken:
             raise ValueError(

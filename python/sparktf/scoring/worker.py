@@ -96,14 +96,14 @@ def score(scoring: Scoring, columns: Sequence[pa.Array]) -> pa.Array:
             valid &= column.is_valid().to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(valid)
         columns = [column.filter(pa.array(valid)) for column in columns]
-    found = count if rows is None else len(rows)
-    if found == 0:
+    scored = count if rows is None else len(rows)
+    if scored == 0:
         return pa.nulls(count, scoring.arrow_type)
-    result = _score_rows(scoring, columns, found)
+    result = _score_rows(scoring, columns, scored)
     if rows is None:
         return result
     places = np.zeros(count, np.int64)
-    places[rows] = np.arange(found)
+    places[rows] = np.arange(scored)
     return result.take(pa.array(places, mask=~valid))
 
 
