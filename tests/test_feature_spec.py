@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from random import Random
+
 import pyarrow as pa
 import pytest
 import tensorflow as tf
@@ -11,6 +15,8 @@ from pyspark.sql.pandas.types import to_arrow_type
 
 import sparktf
 from sparktf.columns import dtypes
+from sparktf.data import ddl
+from sparktf.data.feature_specs import spark_columns
 
 pytestmark = pytest.mark.one_spark
 
@@ -108,8 +114,114 @@ def test_a_shape_has_positive_whole_dimensions(shape: tuple[object, ...]):
 
 
 def test_something_that_is_no_schema_is_refused():
-    with pytest.raises(TypeError, match=r"a Spark schema \(StructType\) or a DataFrame .* not str"):
-        sparktf.feature_spec("a BIGINT")
+    with pytest.raises(
+        TypeError, match=r"a Spark schema \(StructType, .* or a DataFrame.* not int"
+    ):
+        sparktf.feature_spec(5)
+
+
+# ---------------------------------------------------------------- DDL
+
+
+def test_a_text_is_a_schema():
+    spec = sparktf.feature_spec("id long, `a b` STRING NOT NULL, x: array<float>", {"x": 3})
+    assert spec == {
+        "id": tf.io.FixedLenFeature([], tf.int64),
+        "a b": tf.io.FixedLenFeature([], tf.string),
+        "x": tf.io.FixedLenFeature([3], tf.float32),
+    }
+
+
+def _schemas(count: int) -> list[str]:
+    """Made up from all that Spark's grammar has."""
+    plain = "boolean tinyint byte smallint short int integer bigint long float real double date"
+    plain += " timestamp timestamp_ltz timestamp_ntz string binary void decimal dec(7) decimal(5,2)"
+    plain += " numeric(38,38) varchar(3) char(20) character(1)"
+    random = Random(7)
+
+    def kind(depth: int) -> str:
+        choice = random.choice([*plain.split(), *["array", "map", "struct"] * (3 if depth else 0)])
+        if choice == "array":
+            choice += f"<{kind(depth - 1)}>"
+        elif choice == "map":
+            choice += f"< string,{kind(depth - 1)} >"
+        elif choice == "struct":
+            choice += f"<{columns(random.randrange(3), depth - 1)}>"
+        return random.choice([str.lower, str.upper, str.title])(choice)
+
+    def columns(number: int, depth: int) -> str:
+        parts = []
+        for index in range(number):
+            name = random.choice(["a", "_b", "C3", "date", "struct", "not", "`a b`", "`x``,y`"])
+            name = f"`{name[1:-1]}{index}`" if name[0] == "`" else f"{name}{index}"
+            text = f"{name}{random.choice([' ', ': ', ' : '])}{kind(depth)}"
+            text += random.choice(["", "", " NOT NULL", " not null"])
+            text += random.choice(["", "", " COMMENT 'it\\'s, a'", ' comment "b"'])
+            parts.append(text)
+        return random.choice([",", ", ", " ,\n"]).join(parts)
+
+    made = [columns(random.randint(1, 4), 2) for _ in range(count)]
+    return [f"struct<{text}>" if random.random() < 0.2 else f" {text} " for text in made]
+
+
+def test_a_text_says_what_it_says_to_spark(spark):
+    without_feature = 0
+    for text in _schemas(300):
+        expected = t.StructType.fromDDL(text)
+        assert [(name, found.text) for name, found in ddl.parse(text)] == [
+            (field.name, field.dataType.simpleString()) for field in expected
+        ], text
+        try:
+            columns = spark_columns(expected)
+        except TypeError as error:
+            without_feature += 1
+            with pytest.raises(TypeError) as raised:
+                spark_columns(text)
+            assert str(raised.value) == str(error)
+        else:
+            assert spark_columns(text) == columns
+    assert 50 < without_feature < 250
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has its end at position 0, and expected is a column's name"),
+        ("id", "has its end at position 2, and expected is a type (string, bigint, "),
+        ("id lng", "has 'lng' at position 3, and expected is a type (string, bigint, "),
+        ("id long x int", "has 'x' at position 8, and expected is a comma or the end"),
+        ("id long,", "has its end at position 8, and expected is a column's name (letters, "),
+        ("a array<>", "has '>' at position 8, and expected is a type"),
+        ("a array<int", "has its end at position 11, and expected is >"),
+        ("a map<int>", "has '>' at position 9, and expected is ,"),
+        ("a decimal(50)", "has '(' at position 9, and expected is up to 38 digits"),
+        ("a decimal(3,5)", "has '(' at position 9, and expected is up to 38 digits"),
+        ("a decimal(x)", "has 'x' at position 10, and expected is a whole number"),
+        ("a decimal(1,2,3)", "has ')' at position 15, and expected is 1 or 2 numbers"),
+        ("a varchar", "has its end at position 9, and expected is the length in brackets"),
+        ("a-b int", "has '-' at position 1, and expected is a type"),
+        ("1a int", "has '1' at position 0, and expected is a column's name"),
+        ("`a int", "has '`' at position 0, and expected is a column's name"),
+        ("a int not x", "has 'x' at position 10, and expected is NULL"),
+        ("a int comment b", "has 'b' at position 14, and expected is the comment in quotes"),
+        ("struct<a int> x", "has 'x' at position 14, and expected is the end"),
+        ("a int; b int", "has ';' at position 5, and expected is a comma or the end"),
+    ],
+)
+def test_a_text_that_is_no_schema_says_where_and_what_was_expected(text: str, message: str):
+    with pytest.raises(ValueError) as error:
+        sparktf.feature_spec(text)
+    assert str(error.value).startswith(f"the schema {text!r} {message}")
+
+
+def test_a_text_takes_no_spark():
+    code = (
+        "import sys; sys.modules['pyspark'] = None; from sparktf.data import feature_specs\n"
+        "print(feature_specs.spark_columns('x array<decimal(5,2)>'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    column = "Column(name='x', dtype='float32', is_list=True, spark_type='array<decimal(5,2)>')"
+    assert done.stdout.strip() == f"[{column}]"
 
 
 def test_a_dataframe_stands_for_its_schema(spark):

@@ -88,8 +88,13 @@ def as_written(column: DataType) -> str | None:
     """What a value of a Spark type is read as from a TFRecord file; None for a type of none."""
     # By the names of its classes: a subclass (StringType has some) counts as its parent, and
     # the oldest Spark need not know the newest type.
-    names = (c.__name__ for c in type(column).__mro__)
-    return next((_OF_CLASSES[name] for name in names if name in _OF_CLASSES), None)
+    dtypes = (as_written_by_class(c.__name__) for c in type(column).__mro__)
+    return next(filter(None, dtypes), None)
+
+
+def as_written_by_class(name: str) -> str | None:
+    """The same of the type whose class in pyspark has this name."""
+    return _OF_CLASSES.get(name)
 
 
 def spark_type(dtype: str) -> str | None:

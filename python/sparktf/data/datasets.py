@@ -9,6 +9,7 @@ from sparktf.data import record_datasets
 from sparktf.data.parsing import Parser
 from sparktf.data.plans import Parsing, Plan, Shuffling, make_plan
 from sparktf.data.samples import take_sample
+from sparktf.extras import require_tensorflow
 from sparktf.records.files import PathLike, RecordFile, find_files
 from sparktf.records.frames import check_beginning
 
@@ -25,7 +26,7 @@ __all__ = ["dataset"]
 def dataset(
     path: PathLike | Sequence[PathLike],
     *,
-    schema: StructType | DataFrame | Mapping[str, Any] | None = None,
+    schema: StructType | DataFrame | str | Mapping[str, Any] | None = None,
     batch_size: int,
     columns: str | Sequence[str] | None = None,
     label: str | None = None,
@@ -75,10 +76,11 @@ def dataset(
             of these; local or where TensorFlow itself can open files (gs://). Names that begin
             with `_` or `.` are skipped. Of a directory that a streaming query wrote, the files are
             those that its log lists.
-        schema: The columns: a Spark schema, or a DataFrame for its schema, or features by name
-            (`tf.io.FixedLenFeature`, `tf.io.RaggedFeature`, …), which are used as they are.
-            Without it the columns are inferred from the sample, as the data source infers them.
-            Partition columns need not be in it.
+        schema: The columns: a Spark schema (a StructType, or DDL text: "id long, x array<float>"),
+            or a DataFrame for its schema, or features by name (`tf.io.FixedLenFeature`,
+            `tf.io.RaggedFeature`, …), which are used as they are. Without it the columns are
+            inferred from the sample, as the data source infers them. Partition columns need not
+            be in it.
         batch_size: Rows in a batch.
         columns: Names of the features, all by default. A single name, not in a list, makes the
             features that column's tensor itself instead of a dict.
@@ -108,12 +110,14 @@ def dataset(
     Raises:
         FileNotFoundError: No file is there; the message tells what was looked for.
         TypeError: `schema` has a type that has no feature (a map, a struct, …).
-        ValueError: An argument is out of its range or names a column that is not there; a path or
-            compression that TensorFlow cannot open; a column that is null, or of another type
-            or length than wanted, or of several types, in records of the sample; records that are
-            no `tf.train.Example`s; a file that holds no records. The message names column and file.
+        ValueError: An argument is out of its range, no schema, or names a column that is not
+            there; a path or compression that TensorFlow cannot open; a column that is null, or of
+            another type or length than wanted, or of several types, in records of the sample;
+            records that are no `tf.train.Example`s; a file that holds no records. The message
+            names column and file.
         tf.errors.DataLossError: A file in the sample is damaged; the message names it.
     """
+    require_tensorflow("sparktf.dataset")
     import tensorflow as tf
 
     _check_at_least(1, batch_size=batch_size)

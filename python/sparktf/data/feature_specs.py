@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-from sparktf.columns.dtypes import as_written
+from sparktf.columns.dtypes import as_written, as_written_by_class
+from sparktf.data import ddl
+from sparktf.extras import require_tensorflow
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-    from pyspark.sql.types import DataType, StructType
+    from pyspark.sql.types import StructType
 
 __all__ = ["feature_spec"]
 
@@ -36,7 +39,7 @@ class Column:
 
 
 def feature_spec(
-    schema_or_df: StructType | DataFrame, shapes: Shapes | None = None
+    schema_or_df: StructType | DataFrame | str, shapes: Shapes | None = None
 ) -> dict[str, Any]:
     """The features to give to `tf.io.parse_example` for records that hold these columns.
 
@@ -61,7 +64,8 @@ def feature_spec(
         spec["x"] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)
 
     Args:
-        schema_or_df: A Spark schema, or a DataFrame (classic or Spark Connect) for its schema.
+        schema_or_df: A Spark schema, as a StructType or as DDL text ("id long, x array<float>",
+            for which no Spark is needed), or a DataFrame (classic or Spark Connect) for its schema.
         shapes: Column -> shape of one row, without the batch: `{"image": (28, 28, 1)}`. Every
             row of the column must hold that many elements, in row-major order.
 
@@ -71,27 +75,32 @@ def feature_spec(
     Raises:
         TypeError: A column whose type has no feature (a map, a struct, an array of arrays, ...);
             the message names it.
-        ValueError: `shapes` names a column that is not there, or a shape is not one.
+        ValueError: `shapes` names a column that is not there, a shape is not one, or a text is no
+            schema.
     """
+    require_tensorflow("sparktf.feature_spec")
     columns = spark_columns(schema_or_df)
     checked = check_shapes(shapes, [column.name for column in columns])
     return {column.name: feature(column, checked.get(column.name)) for column in columns}
 
 
-def spark_columns(schema_or_df: StructType | DataFrame) -> list[Column]:
+def spark_columns(schema_or_df: StructType | DataFrame | str) -> list[Column]:
     """The columns of a Spark schema.
 
     Raises:
         TypeError: A type that has no feature, or something that is no schema.
+        ValueError: A text that is no schema.
     """
-    from pyspark.sql.types import ArrayType, StructType
-
+    if isinstance(schema_or_df, str):
+        return [_ddl_column(name, found) for name, found in ddl.parse(schema_or_df)]
     schema = getattr(schema_or_df, "schema", schema_or_df)
-    if not isinstance(schema, StructType):
+    if not _is_struct(schema):
         raise TypeError(
-            "a Spark schema (StructType) or a DataFrame is wanted, not "
-            f"{type(schema_or_df).__name__}"
+            "a Spark schema (StructType, or a text such as 'id long, x array<float>') or a "
+            f"DataFrame is wanted, not {type(schema_or_df).__name__}"
         )
+    from pyspark.sql.types import ArrayType
+
     columns = []
     for field in schema.fields:
         data_type = field.dataType
@@ -103,18 +112,29 @@ def spark_columns(schema_or_df: StructType | DataFrame) -> list[Column]:
         is_list = isinstance(data_type, ArrayType)
         dtype = as_written(data_type.elementType if isinstance(data_type, ArrayType) else data_type)
         if dtype is None:
-            raise TypeError(_no_feature(field.name, data_type))
+            nested = isinstance(getattr(data_type, "elementType", None), ArrayType)
+            raise _no_feature(field.name, spark_type, nested)
         columns.append(Column(field.name, dtype, is_list, spark_type))
     return columns
 
 
-def _no_feature(name: str, data_type: DataType) -> str:
-    from pyspark.sql.types import ArrayType
+def _is_struct(schema: Any) -> TypeGuard[StructType]:
+    # Where pyspark is not loaded, perhaps not even there, nothing is of its classes.
+    types = sys.modules.get("pyspark.sql.types")
+    return types is not None and isinstance(schema, types.StructType)
 
-    message = f"column {name!r} has type {data_type.simpleString()}, which has no feature"
-    if isinstance(data_type, ArrayType) and isinstance(data_type.elementType, ArrayType):
-        message += ": flatten it, and name its shape in `shapes`"
-    return message
+
+def _ddl_column(name: str, found: ddl.Type) -> Column:
+    dtype = as_written_by_class((found.element or found).kind)
+    if dtype is None:
+        nested = found.element is not None and found.element.element is not None
+        raise _no_feature(name, found.text, nested)
+    return Column(name, dtype, found.element is not None, found.text)
+
+
+def _no_feature(name: str, spark_type: str, is_nested: bool) -> TypeError:
+    advice = ": flatten it, and name its shape in `shapes`" if is_nested else ""
+    return TypeError(f"column {name!r} has type {spark_type}, which has no feature{advice}")
 
 
 def feature(column: Column, shape: Sequence[int] | None) -> Any:
