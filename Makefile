@@ -21,6 +21,11 @@ NEWEST_ROW := $(subst .,,$(basename $(NEWEST_SPARK)))
 VENV := .venv/.installed
 PACKAGE := .venv/.sparktf
 LAUNCHER := .tools/sbt-launch-$(SBT_VERSION).jar
+# Where sbt publishes Maven packages, and what is not there it takes from elsewhere. Without it,
+# ~/.m2/repository.
+ifdef M2
+SBT_PROPERTIES := -Dmaven.repo.local=$(abspath $(M2))
+endif
 SBT = java -Xmx2g -Xss4m -Dsbt.supershell=false $(SBT_PROPERTIES) -jar $(LAUNCHER)
 JARS := $(foreach scala,2.12 2.13,python/sparktf/jars/sparktf-tfrecord_$(scala)-$(VERSION).jar)
 JARS_BUILT := target/jars.built
@@ -179,6 +184,7 @@ jars: $(JARS_BUILT) ## The data source's jars, for Scala 2.12 and 2.13, into pyt
 
 # Not the user's own repository, which only `make sbt CMD=publishM2` fills.
 test test-all $(LANES:%=lane-%) repository release-check: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
+release-check: SBT_PROPERTIES += -Dsparktf.release=true # with scaladoc
 
 .PHONY: repository
 repository: $(VENV) $(LAUNCHER) ## The jars as Maven packages in target/m2, which the tests use

@@ -57,6 +57,8 @@ val publishedJar: Seq[Setting[_]] = Seq(
   // What was compiled against the last release must go on running: see `binaryCompatibility`.
   mimaPreviousArtifacts :=
     releasedVersions.value.take(1).map(organization.value %% moduleName.value % _).toSet,
+  // It takes a minute, and is for releases: `make release-check` sets the property.
+  Compile / packageDoc / publishArtifact := java.lang.Boolean.getBoolean("sparktf.release"),
   // Scaladoc cannot follow a link into Spark's classes, which is no fault of the sources.
   Compile / doc / scalacOptions -= "-Xfatal-warnings",
   // What is private in Scala; but Java's classes must be public for other packages to see them.
@@ -76,6 +78,14 @@ lazy val tfrecord = (projectMatrix in file("jvm/tfrecord"))
     publishedJar,
     scalacOptions ++= Seq("-release", "8"),
     javacOptions ++= Seq("--release", "8"),
+    // Where a class of the jar, ScalaVersion, finds it.
+    Compile / resourceGenerators += Def.task {
+      val written = (Compile / resourceManaged).value / "io" / "sparktf" / "tfrecord" /
+        "scala-version"
+      val version = scalaBinaryVersion.value
+      if (!written.exists || IO.read(written) != version) IO.write(written, version)
+      Seq(written)
+    }.taskValue,
     Test / unmanagedSourceDirectories +=
       file("jvm/tfrecord/src/test/scala-mllib").getAbsoluteFile
   )

@@ -37,8 +37,10 @@ class TFRecordFileFormat extends FileFormat with DataSourceRegister with Seriali
   override def equals(other: Any): Boolean = other != null && other.getClass == getClass
 
   /** Arrays of arrays pass here: which record types hold them is known only with the options. */
-  override def supportDataType(dataType: DataType): Boolean =
+  override def supportDataType(dataType: DataType): Boolean = {
+    ScalaVersion.check() // the first thing that Spark asks of this, but for its name
     FeatureType.of(dataType).isDefined || FeatureType.ofList(dataType).isDefined
+  }
 
   override def isSplitable(
       sparkSession: SparkSession,
