@@ -543,7 +543,17 @@ def test_the_demo_is_the_quickstart():
 
 
 def test_the_demo_says_what_it_needs(monkeypatch):
-    found = commands.find_spec
-    monkeypatch.setattr(commands, "find_spec", lambda name: None if name == "PIL" else found(name))
+    monkeypatch.setitem(sys.modules, "PIL", None)  # as where it is not installed
     told = run("demo", code=1).output
-    assert "the demo needs some packages more (PIL): pip install 'sparktf[cli,spark" in told
+    assert f"the demo needs PIL, which {sys.executable} (Python 3." in told
+    assert 'pip install "sparktf[cli,spark,tensorflow,examples]"' in told
+
+
+def test_the_command_says_what_it_needs():
+    code = "import sys; sys.modules['click'] = sys.modules['google_crc32c'] = None\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}import sparktf.cli.commands"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("sparktf: the command needs click, google_crc32c, which ")
+    assert done.stderr.endswith('does not have: pip install "sparktf[cli]"\n')

@@ -183,8 +183,9 @@ def messages():
     found = []
     for file in ROOT.glob("python/sparktf/**/*.py"):
         found += constants_of_python(file.read_text())
-    for file in ROOT.glob("jvm/*/src/main/**/*.scala"):
-        found += constants_of_scala(file.read_text())
+    for file in ROOT.glob("jvm/*/src/main/**/*"):
+        if file.suffix in (".scala", ".java"):
+            found += constants_of_scala(file.read_text())
     # Spark's own errors.
     jars = submit_jars.spark_home() / "jars"
     (jar,) = jars.glob("spark-common-utils_*.jar")

@@ -311,7 +311,8 @@ def test_what_no_image_is_to_blame_for_is_an_error(monkeypatch, on_error):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "PIL", None)  # as where it is not installed
         with pytest.raises(
-            RuntimeError, match=r"cannot import .*: install sparktf\[images\] there"
+            RuntimeError,
+            match=r"cannot import what sparktf needs to decode images .* PYSPARK_PYTHON",
         ):
             decoded()
 

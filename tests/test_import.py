@@ -9,9 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import sparktf
 
-_HEAVY = ("tensorflow", "keras", "pyspark", "py4j", "numpy", "pandas", "pyarrow", "PIL")
+_HEAVY = (
+    *("tensorflow", "keras", "pyspark", "py4j", "numpy", "pandas", "pyarrow", "PIL", "matplotlib"),
+)
 
 
 def _run(code: str) -> str:
@@ -33,6 +37,61 @@ def test_all_public_names_are_there_without_the_heavy_ones():
         "print([n for n in sparktf.__all__ if not hasattr(sparktf, n)], sparktf.jar_path()[-4:])"
     )
     assert _run(code) == "[] .jar"
+
+
+def test_each_part_says_which_extra_it_lacks():
+    blocked = "; ".join(f"sys.modules[{name!r}] = None" for name in _HEAVY)
+    calls = {
+        "configure(None)": ("pyspark", "spark"),
+        "register(None)": ("pyspark", "spark"),
+        "dataset('x', batch_size=1)": ("tensorflow", "tensorflow"),
+        "feature_spec('x int')": ("tensorflow", "tensorflow"),
+        "load_model('x')": ("tensorflow", "tensorflow"),
+        "save_model(None, 'x')": ("tensorflow", "tensorflow"),
+        "repair_saved_model('x', 'y')": ("tensorflow", "tensorflow"),
+        "predict_udf('x')": ("pyspark, numpy, pyarrow", "spark"),
+        "register_udf(None, 'f', 'x')": ("pyspark, numpy, pyarrow", "spark"),
+        "predict_rdd(None, 'x')": ("pyspark, numpy, pyarrow", "spark"),
+        "TensorFlowDistributor(local_mode=True).run(print)": ("pyspark, numpy, pyarrow", "spark"),
+        "images.read_folder(None, 'x')": ("pyspark, pyarrow", "spark"),
+        "images.to_features(None)": ("pyspark, pandas, pyarrow", "spark"),
+        "show_images(None)": ("pyspark, matplotlib, PIL", "spark,pictures,images"),
+        "plot_history({})": ("matplotlib", "pictures"),
+        "SavedModelTransformer": ("pyspark, numpy, pyarrow", "spark"),
+        "ml": ("pyspark, numpy, pyarrow", "spark"),
+    }
+    code = f"""
+import sys; {blocked}; import sparktf
+for call in {list(calls)!r}:
+    try:
+        eval("sparktf." + call)
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+    told = _run(code).splitlines()
+    assert len(told) == len(calls)
+    for (call, (missing, extras)), line in zip(calls.items(), told, strict=True):
+        assert f" needs {missing}, which {sys.executable} (Python 3." in line, (call, line)
+        assert line.endswith(f'does not have: pip install "sparktf[{extras}]"'), (call, line)
+
+
+def test_the_extras_that_are_named_are_those_of_the_package():
+    from sparktf import extras
+
+    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 and later")
+    pyproject = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    declared = tomllib.loads(pyproject)["project"]["optional-dependencies"]
+    assert set(extras._EXTRAS.values()) <= set(declared)
+    named = re.fullmatch(r"sparktf\[(.+)\]", declared["all"][0])
+    assert named is not None and set(named[1].split(",")) == set(declared) - {"all"}
+
+
+def test_what_is_listed_are_the_public_names():
+    names = {*sparktf.__all__, "SavedModelTransformer", "ml"}
+    assert dir(sparktf) == sorted(names)
+    assert all(getattr(sparktf, name) is not None for name in names)
+    without = _run("import sys; sys.modules['pyspark'] = None; import sparktf; print(dir(sparktf))")
+    assert without == str(sorted(sparktf.__all__))
 
 
 def test_the_version_is_the_one_in_pyproject():

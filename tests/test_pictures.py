@@ -108,4 +108,5 @@ def test_without_matplotlib_it_says_what_to_install():
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
-    assert "pictures need matplotlib: pip install 'sparktf[pictures]'" in done.stderr
+    assert "sparktf.plot_history needs matplotlib, which" in done.stderr
+    assert 'pip install "sparktf[pictures]"' in done.stderr

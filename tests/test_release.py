@@ -113,6 +113,14 @@ def test_extras_that_users_are_told_of_are_there(metadata):
     assert [(place, names) for place, names in told if not set(names.split(",")) <= extras] == []
 
 
+def test_keras_is_of_the_versions_that_several_workers_are_tested_with(metadata):
+    from sparktf.training.process import keras_patches
+
+    (oldest, newest) = keras_patches._TESTED
+    wanted = f"keras<{newest[0]}.{newest[1] + 1},>={oldest[0]}.{oldest[1]}; extra == 'tensorflow'"
+    assert wanted in metadata.get_all("Requires-Dist")
+
+
 def test_the_readme_on_pypi_links_to_files_of_this_version_at_github(metadata):
     assert metadata["Description-Content-Type"] == "text/markdown"
     link, code = re.compile(r"(!?)\[[^]]*\]\(([^)\s]+)\)"), re.compile(r"(?ms)^```.*?^```")

@@ -39,6 +39,14 @@ def test_a_column_of_arrays_through_a_keras_model(spark, models):
     np.testing.assert_allclose(scores(df, predict(df.x)), expected, rtol=1e-6)
 
 
+def test_a_function_shows_what_it_takes_and_gives(models):
+    predict = sparktf.predict_udf(models.linear, outputs={"y": "output_0"})
+    assert repr(predict) == (
+        f"<predict(features: float32[?, 2]) → y: float32[?, 1], by {models.linear}, "
+        "signature 'serving_default'>"
+    )
+
+
 def test_a_function_of_sql(spark, models):
     sparktf.register_udf(spark, "tfpredict", models.linear)
     spark.createDataFrame(

@@ -1,13 +1,16 @@
 """What does not fit a model: an error that names the column or input and says what to do."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pyspark import cloudpickle
 from pyspark.sql import functions as F  # noqa: N812
 from test_scoring import frame, scores
 
@@ -291,6 +294,83 @@ def test_a_model_replaced_while_it_is_loaded(spark, models, tmp_path, monkeypatc
     shutil.rmtree(path)
     (tmp_path / "first").rename(path)
     assert worker.score(scoring, row).to_pylist() == [[-3.5]]
+
+
+# ---------------------------------------------------------------- executors that lack something
+
+_UNPICKLES = """
+import pickle, sys
+sys.modules[sys.argv[1]] = None  # as where it is not installed
+try:
+    pickle.load(sys.stdin.buffer)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("missing", ["sparktf", "pyarrow", "numpy"])
+def test_executors_that_cannot_import_name_both_interpreters_as_they_get_the_function(
+    spark, models, missing
+):
+    """Before Spark's own code finds out."""
+    plan = plans.make(models.linear, "serving_default", ["serve"], None, None, None, 1)
+    function = plans.function(plan, spark, ["x"], packed=False, name="f").func
+    done = subprocess.run(
+        [sys.executable, "-c", _UNPICKLES, missing],
+        input=cloudpickle.dumps(function),
+        capture_output=True,
+        check=True,
+    )
+    python = f"{sys.executable} (Python {sys.version.split()[0]})"
+    told = done.stdout.decode()
+    assert told.startswith(
+        f"the executors' Python, {python}, cannot import what sparktf needs to score ("
+    )
+    assert missing in told
+    assert "or set PYSPARK_PYTHON (spark-submit: spark.pyspark.python) to a Python that" in told
+    assert f"The driver's is {python}, and both must be of the same minor version" in told
+
+
+def test_executors_without_tensorflow_name_both_interpreters(spark, models, monkeypatch):
+    plan = plans.make(models.linear, "serving_default", ["serve"], None, None, None, 1)
+    payload = plans.payload(plan, spark, ["x"])
+    monkeypatch.setattr(cache, "_models", OrderedDict())
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(RuntimeError, match=r"the executors' Python, .*tensorflow.*The driver's is"):
+        worker.score_arrow(payload, [pa.array([[1.0, 2.0]])])
+
+
+def test_what_the_user_is_meant_to_read_comes_without_frames_and_what_is_not_with_all(
+    spark, models, monkeypatch
+):
+    plan = plans.make(models.linear, "serving_default", ["serve"], None, None, None, 1)
+    payload = plans.payload(plan, spark, ["x"])
+    with pytest.raises(ValueError, match="a row is an array of 3 values") as told:
+        worker.score_arrow(payload, [pa.array([[1.0, 2.0, 3.0]])])
+    assert [entry.name for entry in told.traceback][1:] == ["score_arrow"]
+
+    def broken(*_):
+        raise KeyError("of someone else")
+
+    monkeypatch.setattr(cache, "get", broken)
+    with pytest.raises(KeyError) as unforeseen:
+        worker.score_arrow(payload, [pa.array([[1.0, 2.0]])])
+    assert [entry.name for entry in unforeseen.traceback][-1] == "broken"
+
+
+def test_tensorflow_begins_in_silence(models):
+    code = """
+import sys
+from sparktf.models import cache
+print("before", file=sys.stderr)
+tf = cache.start_tensorflow(1)
+print("behind", tf.constant(1).numpy(), file=sys.stderr)
+"""
+    env = {name: text for name, text in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines() == ["before", "behind 1"]
 
 
 def test_no_session(models):

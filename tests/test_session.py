@@ -49,6 +49,29 @@ def _empty_jar(path):
     return str(path)
 
 
+@pytest.fixture
+def unset(monkeypatch):
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+
+
+@pytest.fixture
+def other_python(tmp_path, monkeypatch, unset):
+    """A PATH on which ``python3`` is another than the one that runs this."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "bin" / "python3").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+
+_WHICH = """
+from pyspark.sql.functions import udf
+def which(spark):
+    used = spark.range(1).select(udf(lambda _: __import__("sys").executable)("id")).first()[0]
+    assert used == __import__("sys").executable, used
+    print("the driver's")
+"""
+
+
 # ---------------------------------------------------------------- jar_path
 
 
@@ -144,14 +167,71 @@ round_trip(spark, {str(tmp_path / "data")!r})
 
 
 @pytest.mark.oldest_and_newest
+@pytest.mark.usefixtures("other_python")
 def test_a_configured_session_with_pyspark_submit_args_reads_and_writes(tmp_path):
     other = _empty_jar(tmp_path / "other.jar")
     code = f"""{_CLASSIC}
 spark = sparktf.configure(builder).getOrCreate()
 round_trip(spark, {str(tmp_path / "data")!r})
+{_WHICH}
+which(spark)
 """
-    submit = f"--jars {other} pyspark-shell"
-    assert "round trip" in _run(code, PYSPARK_SUBMIT_ARGS=submit)
+    told = _run(code, PYSPARK_SUBMIT_ARGS=f"--jars {other} pyspark-shell")
+    assert "round trip" in told
+    assert "the driver's" in told
+
+
+# ---------------------------------------------------------------- the executors' Python
+
+
+@pytest.mark.usefixtures("unset")
+@pytest.mark.parametrize(
+    ("given", "environment", "wanted"),
+    [
+        ({}, {}, sys.executable),
+        ({"spark.master": "local-cluster[1,2,1024]"}, {}, sys.executable),
+        ({"spark.remote": "local[*]"}, {}, sys.executable),
+        ({"spark.master": "local"}, {"PYSPARK_GATEWAY_PORT": "1"}, sys.executable),
+        ({}, {"PYSPARK_GATEWAY_PORT": "1"}, None),  # spark-submit knows the master
+        ({"spark.master": "spark://there:7077"}, {}, None),
+        ({}, {"PYSPARK_SUBMIT_ARGS": "--master yarn pyspark-shell"}, None),
+        ({}, {"PYSPARK_SUBMIT_ARGS": "--conf spark.pyspark.python=mine pyspark-shell"}, None),
+        ({"spark.pyspark.python": "mine"}, {}, None),
+        ({}, {"PYSPARK_PYTHON": "mine"}, "mine"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Spark's JVM is running already")
+def test_configure_chooses_the_python_of_local_executors_where_nobody_has(
+    builder, monkeypatch, given, environment, wanted
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for name, value in given.items():
+        builder.config(name, value)
+    sparktf.configure(builder)
+    assert os.environ.get("PYSPARK_PYTHON") == wanted
+
+
+# ---------------------------------------------------------------- the jar for another Scala
+
+
+@pytest.mark.oldest_and_newest
+def test_the_jar_for_another_scala_says_so(tmp_path):
+    own = submit_jars.scala_version()
+    jar = sparktf.jar_path("2.12" if own == "2.13" else "2.13")
+    code = f"""{_CLASSIC}
+spark = builder.config("spark.jars", {jar!r}).getOrCreate()
+try:
+    spark.range(1).write.format("tfrecord").save({str(tmp_path / "data")!r})
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    told = _run(code)
+    expected = (
+        f"{jar} is for Scala {jar.rpartition('_')[2][:4]}, and this Spark runs on Scala {own}."
+    )
+    assert told.startswith(f"IllegalArgumentException {expected}")
+    assert f": take the one whose name has _{own} in its stead (sparktf.configure and " in told
 
 
 # ---------------------------------------------------------------- register, classic
@@ -195,6 +275,7 @@ assert not failed, failed
 
 
 @pytest.mark.oldest_and_newest
+@pytest.mark.usefixtures("other_python")
 def test_register_after_add_jar_of_another_jar_reaches_other_threads(tmp_path):
     other = _empty_jar(tmp_path / "other.jar")
     code = f"""{_CLASSIC}
@@ -205,8 +286,12 @@ sparktf.register(spark)
 thread = threading.Thread(target=round_trip, args=(spark, {str(tmp_path / "data")!r}))
 thread.start()
 thread.join()
+{_WHICH}
+which(spark)
 """
-    assert "round trip" in _run(code)
+    told = _run(code)
+    assert "round trip" in told
+    assert "the driver's" in told
 
 
 @pytest.mark.oldest_and_newest
@@ -230,7 +315,7 @@ def connect_port(monkeypatch):
 
 
 @pytest.mark.oldest_and_newest
-@pytest.mark.usefixtures("connect_port")
+@pytest.mark.usefixtures("connect_port", "other_python")
 def test_register_sends_the_jar_to_a_connect_server(tmp_path):
     code = f"""
 from pyspark.sql import SparkSession
@@ -244,11 +329,13 @@ assert len(sent) == 1
 sparktf.register(spark)
 assert len(sent) == 1, "register has sent the jar again"
 round_trip(spark, {str(tmp_path / "data")!r})
+{_WHICH}
+which(spark)
 """
-    assert "round trip" in _run(code)
+    assert "the driver's" in _run(code)
 
 
-@pytest.mark.usefixtures("connect_port")
+@pytest.mark.usefixtures("connect_port", "other_python")
 @pytest.mark.oldest_and_newest
 def test_configure_gives_the_jar_to_the_connect_server_that_pyspark_starts(tmp_path):
     code = f"""
@@ -256,6 +343,8 @@ from pyspark.sql import SparkSession
 spark = sparktf.configure(SparkSession.builder.remote("local[2]")).getOrCreate()
 assert type(spark).__module__.startswith("pyspark.sql.connect")
 round_trip(spark, {str(tmp_path / "data")!r})
+{_WHICH}
+which(spark)
 print(sorted(sparktf.feature_spec(spark.read.format("tfrecord").load({str(tmp_path / "data")!r}))))
 """
     assert "['id', 's']" in _run(code)

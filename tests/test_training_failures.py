@@ -239,11 +239,10 @@ def test_an_exception_while_rows_are_on_their_way(driver):
     assert "raised ValueError: at once" in str(error)
 
 
-@pytest.mark.one_spark
-def test_a_disk_that_is_too_small(driver, tmp_path):
-    """For the processes that write, by the system's limit of a file's size."""
+def by_other_python(driver, tmp_path, script):
+    """A run whose executors are started by this script."""
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nulimit -f 2000\nexec {sys.executable} "$@"\n')
+    python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
 
     def call(spark):
@@ -255,7 +254,26 @@ def test_a_disk_that_is_too_small(driver, tmp_path):
         finally:
             context.pythonExec = usual
 
-    error = failure(driver.try_to(call))
+    return driver.try_to(call)
+
+
+@pytest.mark.one_spark
+def test_a_python_that_lacks_something(driver, tmp_path):
+    said = by_other_python(driver, tmp_path, f'exec {sys.executable} -S "$@"')
+    python = f"{sys.executable} (Python {sys.version.split()[0]})"
+    assert type(said.error) is RuntimeError, said
+    assert str(said.error).startswith(
+        f"the executors' Python, {python}, cannot import what sparktf needs to train (No module "
+        "named 'pyarrow'): install it there, or set PYSPARK_PYTHON (spark-submit: spark.pyspark."
+    )
+    assert f"The driver's is {python}, and both must be of" in str(said.error)
+
+
+@pytest.mark.one_spark
+def test_a_disk_that_is_too_small(driver, tmp_path):
+    """For the processes that write, by the system's limit of a file's size."""
+    script = f'ulimit -f 2000\nexec {sys.executable} "$@"'
+    error = failure(by_other_python(driver, tmp_path, script))
     assert "the worker's rows do not fit on the disk of" in str(error)
     assert "bytes were written before File too large" in str(error)
     assert "spark.local.dir" in str(error)

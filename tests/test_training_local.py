@@ -56,6 +56,21 @@ def test_run_and_its_failures():
         local().run(train, True)
 
 
+def test_the_functions_own_arguments_may_have_any_name(spark):
+    def train(**given):
+        return given
+
+    assert local(1).run(train, fn=1, df=2, self=3) == {"fn": 1, "df": 2, "self": 3}
+
+
+def test_a_distributor_shows_its_settings_and_no_value_of_a_variable():
+    distributor = local(3, env={"TOKEN": "secret"}, max_retries=1)
+    assert repr(distributor) == (
+        "TensorFlowDistributor(num_processes=3, local_mode=True, use_gpu=False, max_retries=1, "
+        "env=['TOKEN'], verbose=True, results='chief')"
+    )
+
+
 def test_rows_of_a_dataframe(spark):
     def train():
         context = sparktf.context()
@@ -270,9 +285,11 @@ def checkpointed(folder, width, epochs):
     return history.epoch, model.get_weights(), steps, losses
 
 
-def test_a_second_run_goes_on_where_the_first_ended(tmp_path):
+def test_a_second_run_goes_on_where_the_first_ended(tmp_path, monkeypatch, capfd):
     folder = f"file://{tmp_path}/new/folder"
-    first = local(1, verbose=False).run(checkpointed, folder, 2, 2)
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    first = local(1).run(checkpointed, folder, 2, 2)
+    assert "[sparktf worker" not in capfd.readouterr().err, "only what the function says is logged"
     assert (first[0], first[2]) == ([0, 1], 4)
     second = local(1, verbose=False).run(checkpointed, folder, 2, 3)
     assert (second[0], second[2]) == ([2], 6)

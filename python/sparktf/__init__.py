@@ -46,6 +46,16 @@ __all__ = [
 __version__: str
 
 
+# Such classes cannot be defined without pyspark, so they are not in __all__.
+_BY_PYSPARK = ("SavedModelTransformer", "ml")
+
+
+def __dir__() -> list[str]:
+    from importlib.util import find_spec
+
+    return sorted([*__all__, *(_BY_PYSPARK if find_spec("pyspark") else ())])
+
+
 def __getattr__(name: str) -> Any:
     # Looked up when asked for: reading the package's metadata takes longer than the import, and
     # a copy that Spark ships to its workers (addPyFile) has none.
@@ -53,13 +63,13 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("sparktf")
-    # A class of pyspark's kind cannot be defined without it, and is not in __all__ for that.
-    if name == "SavedModelTransformer":
-        from sparktf.scoring.transformer import SavedModelTransformer
-
-        return SavedModelTransformer
-    if name == "ml":  # of that kind, too
+    if name in _BY_PYSPARK:
         from importlib import import_module
 
-        return import_module("sparktf.ml")
+        from sparktf.extras import require
+
+        require(f"sparktf.{name}", "pyspark", "numpy", "pyarrow")
+        if name == "ml":
+            return import_module("sparktf.ml")
+        return import_module("sparktf.scoring.transformer").SavedModelTransformer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

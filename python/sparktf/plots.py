@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sparktf.extras import require
 from sparktf.spark.column_names import quoted
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def show_images(
         ValueError: There is no such column, no image, or n is not positive.
         TypeError: The column is not binary.
     """
+    require("sparktf.show_images", "pyspark", "matplotlib", "PIL")
     from pyspark.sql import functions as F  # noqa: N812
 
-    _check_matplotlib()
     if not isinstance(n, int) or n < 1:
         raise ValueError(f"n must be an integer of at least 1, not {n!r}")
     fields = {field.name: field.dataType.simpleString() for field in df.schema.fields}
@@ -102,7 +103,7 @@ def plot_history(history: Any) -> Figure:
     Raises:
         ValueError: It has no metrics.
     """
-    _check_matplotlib()
+    require("sparktf.plot_history", "matplotlib")
     found: Mapping[str, Sequence[float]] = getattr(history, "history", history)
     if not isinstance(found, Mapping) or not any(len(values) for values in found.values()):
         raise ValueError(
@@ -123,13 +124,6 @@ def plot_history(history: Any) -> Figure:
         if f"val_{name}" in found:
             place.legend(frameon=False)
     return figure
-
-
-def _check_matplotlib() -> None:
-    try:
-        import matplotlib as _matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'sparktf[pictures]'") from error
 
 
 def _grid(count: int, across: int, width: float, height: float) -> tuple[Figure, list[Any]]:

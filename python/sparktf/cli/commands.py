@@ -7,22 +7,18 @@ import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-try:
-    import click
-    import google.protobuf as _protobuf  # noqa: F401
-    import google_crc32c as _google_crc32c  # noqa: F401 (needed by what is imported below)
+from sparktf.extras import require
 
-    # Looked for, not imported: it takes longer than most commands, and some do without it.
-    if find_spec("numpy") is None:
-        raise ImportError("No module named 'numpy'")
-except ImportError as error:
-    raise SystemExit(
-        f"sparktf: the command needs some packages more ({error}): pip install 'sparktf[cli]'"
-    ) from None
+try:
+    # NumPy is not imported here: it takes longer than most commands, and some do without it.
+    require("the command", "click", "google.protobuf", "google_crc32c", "numpy", extras=["cli"])
+except ModuleNotFoundError as error:
+    raise SystemExit(f"sparktf: {error}") from None
+
+import click
 
 from sparktf.cli import show
 from sparktf.records.compression import TENSORFLOW_NAMES
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
     from sparktf.records.statistics import Statistics
 
 _DEMO_NEEDS = ("pyspark", "pandas", "pyarrow", "tensorflow", "PIL", "matplotlib")
+_DEMO_EXTRAS = ("cli", "spark", "tensorflow", "examples")
 
 # What inference in Spark looks at by default.
 _SAMPLE_FILES = 1000
@@ -204,12 +201,10 @@ def demo(arguments: tuple[str, ...]) -> None:
     Reads 5,000 handwritten digits, or your own images (--images DIR, one folder for each class),
     and leaves a report as a picture. `sparktf demo --help` has more options.
     """
-    missing = [name for name in _DEMO_NEEDS if find_spec(name) is None]
-    if missing:
-        raise click.ClickException(
-            f"the demo needs some packages more ({', '.join(missing)}): "
-            "pip install 'sparktf[cli,spark,tensorflow,examples]'"
-        )
+    try:
+        require("the demo", *_DEMO_NEEDS, extras=_DEMO_EXTRAS)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(str(error)) from None
     # In a wheel they are a folder of the package, in a checkout beside it.
     package = Path(__file__).parents[1]
     folders = [package / "_demo", package.parents[1] / "examples"]

@@ -20,6 +20,7 @@ import posixpath
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from sparktf.extras import require
 from sparktf.images import decoding
 from sparktf.spark.column_names import quoted
 from sparktf.spark.shipping import ship_package
@@ -95,6 +96,7 @@ def read_folder(
             that ``classes`` lacks.
         pyspark.errors.AnalysisException: There is no such path.
     """
+    require("sparktf.images", "pyspark", "pyarrow")
     _check_arguments(size, mode, resample, on_error)
     size = None if size is None else (size[0], size[1])
     root = _root_segments(path)
@@ -146,6 +148,7 @@ def to_features(
         ValueError: There is no such column.
         TypeError: The column is not binary.
     """
+    require("sparktf.images", "pyspark", "pandas", "pyarrow")
     from pyspark.sql.functions import col
     from pyspark.sql.pandas.functions import pandas_udf
     from pyspark.sql.types import ArrayType, BinaryType, FloatType

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+
+from sparktf.extras import this_python
+from sparktf.spark.interpreters import lacking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,8 +33,10 @@ def decoder(
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What the executors run: batches of (path, content) to batches of decoded rows."""
 
+    complaint = lacking("decode images")
+
     def decode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        check_executor()
+        check_executor(complaint)
         rows: list[tuple[Any, ...]] = []
         held = 0
         for batch in batches:
@@ -65,19 +69,20 @@ def decoder(
     return decode
 
 
-def check_executor() -> None:
-    """Raises a RuntimeError if this Python cannot decode any image."""
+def check_executor(complaint: str) -> None:
+    """Raises a RuntimeError if this Python cannot decode any image.
+
+    Args:
+        complaint: About one that cannot import what it takes, see `interpreters.lacking`.
+    """
     try:
         import numpy as np  # noqa: F401
         from PIL import Image, ImageOps, __version__
     except ImportError as error:
-        raise RuntimeError(
-            f"the executors' Python ({sys.executable}) cannot import what decodes images ({error}):"
-            " install sparktf[images] there (Pillow 10.1 or later, and NumPy)"
-        ) from error
+        raise RuntimeError(complaint.format(this_python(), error)) from None
     if not hasattr(Image.Image, "has_transparency_data") or not hasattr(ImageOps, "exif_transpose"):
         raise RuntimeError(
-            f"the executors' Python ({sys.executable}) has Pillow {__version__}, and images are "
+            f"the executors' Python, {this_python()}, has Pillow {__version__}, and images are "
             "decoded by 10.1 or later: install sparktf[images] there"
         )
 

@@ -8,12 +8,12 @@ each task.)
 from __future__ import annotations
 
 import os
-import sys
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from sparktf import quiet
 from sparktf.models import files
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def get(
         threads: TensorFlow's for this process; heeded by the first model that it loads.
 
     Raises:
-        RuntimeError: There is no TensorFlow here.
+        ImportError: There is no TensorFlow here.
         ValueError: There is another model by now.
     """
     folder = location.folder()
@@ -102,14 +102,14 @@ def _load(folder: Path, tags: Sequence[str], threads: int) -> Any:
 
 def start_tensorflow(threads: int) -> Any:
     """The module, set up for a process that is one of several on its machine."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise RuntimeError(
-            f"the executors' Python ({sys.executable}) cannot import TensorFlow ({error}): install "
-            "it there, or set spark.pyspark.python (PYSPARK_PYTHON) to a Python that has it"
-        ) from error
+    quiet.only_errors(os.environ)
+    with quiet.without_noise():
+        return _started(threads)
+
+
+def _started(threads: int) -> Any:
+    import tensorflow as tf
+
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)

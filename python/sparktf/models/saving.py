@@ -9,6 +9,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
+from sparktf.extras import require_tensorflow
 from sparktf.models import files, store
 from sparktf.models.signatures import signature_names
 from sparktf.spark.shipping import temporary_folder
@@ -44,6 +45,7 @@ def save_model(
         TypeError: It is neither a Keras model nor a `tf.Module`.
         ValueError: The module has no signature, or Spark cannot write there.
     """
+    require_tensorflow("sparktf.save_model")
     target = os.fspath(uri)
     place = store.place(target)
     if place.exists():
@@ -103,6 +105,7 @@ def load_model(
         FileNotFoundError: There is no such path.
         ValueError: It is no SavedModel.
     """
+    require_tensorflow("sparktf.load_model")
     folder = files.fetch(uri, None).folder
     signature_names(folder)  # says what is wrong more clearly than TensorFlow
     if not (folder / _KERAS_FILE).is_file():
@@ -143,6 +146,7 @@ def repair_saved_model(
         FileNotFoundError: There is no such `src`.
         ValueError: `src` is no SavedModel, or has no signature.
     """
+    require_tensorflow("sparktf.repair_saved_model")
     target = Path(dst)
     if target.exists():
         raise FileExistsError(f"{target} is there already")

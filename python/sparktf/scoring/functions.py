@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from sparktf.extras import require
 from sparktf.scoring import plans
+from sparktf.spark.interpreters import OnExecutors
 from sparktf.spark.sessions import active_session
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, SparkSession
 
 __all__ = ["predict_rdd", "predict_udf", "register_udf"]
+
+# Of the driver; TensorFlow is the executors'.
+_NEEDS: Final = ("pyspark", "numpy", "pyarrow")
 
 
 def predict_udf(
@@ -82,16 +87,30 @@ def predict_udf(
         ValueError: It is no SavedModel, lacks the signature or the tags (the error lists those
             there are), an input or output is none of it, or one cannot be a column.
     """
-    plan = plans.make(model, signature, tags, inputs, outputs, batch_size, threads)
+    require("sparktf.predict_udf", *_NEEDS)
+    return _Predict(plans.make(model, signature, tags, inputs, outputs, batch_size, threads))
 
-    def predict(*columns: Any, **named: Any) -> Column:
+
+class _Predict:
+    """What `predict_udf` gives."""
+
+    def __init__(self, plan: plans.Plan) -> None:
+        self._plan = plan
+        self.__name__ = "predict"
+        self.__doc__ = f"Columns to the {plan.description}."
+
+    def __call__(self, *columns: Any, **named: Any) -> Column:
         spark = active_session()
         if spark is None:
             raise RuntimeError("there is no active Spark session: create it before calling this")
-        return plans.column(plan, spark, columns, named)
+        return plans.column(self._plan, spark, columns, named)
 
-    predict.__doc__ = f"Columns to the {plan.description}."
-    return predict
+    def __repr__(self) -> str:
+        plan = self._plan
+        inputs = ", ".join(f"{name}: {spec}" for name, spec in plan.inputs.items())
+        outputs = ", ".join(f"{column}: {spec}" for column, (_, spec) in plan.outputs.items())
+        model = f"{plan.model.source}, signature {plan.signature!r}"
+        return f"<predict({inputs}) → {outputs}, by {model}>"
 
 
 def register_udf(
@@ -126,6 +145,7 @@ def register_udf(
         FileNotFoundError: There is no such model.
         ValueError: As in `predict_udf`; or there are several inputs and no order of them.
     """
+    require("sparktf.register_udf", *_NEEDS)
     plan = plans.make(model, signature, tags, inputs, outputs, batch_size, threads, spark)
     if len(plan.inputs) > 1 and not plan.ordered:
         raise ValueError(
@@ -171,6 +191,7 @@ def predict_rdd(
         FileNotFoundError: There is no such model.
         ValueError: As in `predict_udf`.
     """
+    require("sparktf.predict_rdd", *_NEEDS)
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.getOrCreate()
@@ -178,14 +199,10 @@ def predict_rdd(
     fields = list(plan.columns)
     labels = ["the RDD"] if len(fields) == 1 else [f"field {field!r}" for field in fields]
     payload = plans.payload(plan, spark, labels)
+    score = OnExecutors("sparktf.scoring.rdd", "score", "score")
 
     def predict(elements: Iterable[Any]) -> Iterator[Any]:
-        try:
-            from sparktf.scoring import rdd
-        except ImportError as error:
-            raise RuntimeError(
-                f"the executors' Python cannot import sparktf ({error}): install it there"
-            ) from error
-        return rdd.score(payload, fields, elements)
+        scored: Iterator[Any] = score(payload, fields, elements)
+        return scored
 
     return rdd.mapPartitions(predict)

@@ -13,6 +13,7 @@ from sparktf.columns.inputs import Input
 from sparktf.models import files
 from sparktf.models.signatures import TensorSpec, read_signature
 from sparktf.spark.column_names import quoted
+from sparktf.spark.interpreters import OnExecutors, lacking
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -25,6 +26,8 @@ _BATCH_BYTES: Final = 256 << 10
 _LEAST_ROWS, _MOST_ROWS = 16, 16384
 # Of a string or of a free dimension nothing is known: such rows are taken to be wide.
 _UNKNOWN_ROW_BYTES: Final = 4096
+
+_WORKER: Final = "sparktf.scoring.worker"
 
 _ITEM_BYTES: Final = {"float64": 8, "int64": 8, "uint64": 8, "float32": 4, "int32": 4, "uint32": 4}
 
@@ -296,6 +299,7 @@ def payload(plan: Plan, spark: SparkSession, labels: Sequence[str]) -> bytes:
             ),
             plan.batch_size,
             plan.threads,
+            lacking("score"),
         )
     )
 
@@ -313,36 +317,28 @@ def function(
         name: Of the function in Spark's plans.
     """
     packed_scoring = payload(plan, spark, labels)
-    packs = [packed and _is_plain(spec) for spec in plan.inputs.values()]
     arrow = has_arrow_udf()
+    score = OnExecutors(_WORKER, "score_arrow" if arrow else "score_pandas", "score")
+    packs = [packed and _is_plain(spec) for spec in plan.inputs.values()]
 
-    # Goes to the workers by its value, and takes nothing of this module with it: what it calls
-    # there is imported, so that the models which are loaded stay.
+    # Goes to the workers by its value, and takes nothing of this module with it.
     def predict(*columns: Any) -> Any:
-        try:
-            from sparktf.scoring import worker
-        except ImportError as error:
-            import sys
-
-            raise RuntimeError(
-                f"the executors' Python ({sys.executable}) cannot import what sparktf needs to "
-                f"score ({error}): install sparktf, NumPy and pyarrow there"
-            ) from error
-        if arrow:
-            return worker.score_arrow(packed_scoring, columns)
-        return worker.score_pandas(packed_scoring, packs, columns)
+        return score(packed_scoring, columns) if arrow else score(packed_scoring, packs, columns)
 
     predict.__name__ = name
-    # Spark tells kinds of functions by their annotations.
-    if arrow:
-        import pyarrow as pa
-        from pyspark.sql import functions
+    # Spark tells kinds of functions by their annotations; executors would import these first.
+    try:
+        if arrow:
+            import pyarrow as pa
+            from pyspark.sql import functions
 
-        predict.__annotations__ = {"columns": pa.Array, "return": pa.Array}
-        return functions.arrow_udf(predict, return_type(plan))  # type: ignore[attr-defined]
-    import pandas as pd
-    from pyspark.sql.pandas.functions import pandas_udf
+            predict.__annotations__ = {"columns": pa.Array, "return": pa.Array}
+            return functions.arrow_udf(predict, return_type(plan))  # type: ignore[attr-defined]
+        import pandas as pd
+        from pyspark.sql.pandas.functions import pandas_udf
 
-    returned = pd.DataFrame if len(plan.outputs) > 1 else pd.Series
-    predict.__annotations__ = {"columns": pd.Series, "return": returned}
-    return pandas_udf(predict, return_type(plan))  # type: ignore[call-overload]
+        returned = pd.DataFrame if len(plan.outputs) > 1 else pd.Series
+        predict.__annotations__ = {"columns": pd.Series, "return": returned}
+        return pandas_udf(predict, return_type(plan))  # type: ignore[call-overload]
+    finally:
+        predict.__annotations__ = {}

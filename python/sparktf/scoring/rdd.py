@@ -23,11 +23,15 @@ def score(payload: bytes, fields: Sequence[str], elements: Iterable[Any]) -> Ite
     scoring = worker.unpickled(payload)
     field_of = _field if len(fields) > 1 else _only_field
     for piece in _pieces(elements, max(_ELEMENTS, scoring.batch_size)):
-        columns = [
-            _column([_plain(field_of(element, field)) for element in piece], to)
-            for to, field in zip(scoring.inputs, fields, strict=True)
-        ]
-        yield from worker.score(scoring, columns).to_pylist()
+        try:
+            columns = [
+                _column([_plain(field_of(element, field)) for element in piece], to)
+                for to, field in zip(scoring.inputs, fields, strict=True)
+            ]
+            scores = worker.score(scoring, columns).to_pylist()
+        except Exception as error:
+            raise worker.without_our_frames(error) from None
+        yield from scores
 
 
 def _pieces(elements: Iterable[Any], most: int) -> Iterator[list[Any]]:

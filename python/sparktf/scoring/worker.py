@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from sparktf.columns import arrow as tensors
 from sparktf.columns.inputs import Input
+from sparktf.extras import this_python
 from sparktf.models import cache, files
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Scoring:
-    """All that a worker must know to score."""
+    """All that a worker must know to score.
+
+    Attributes:
+        lacking: What to say where TensorFlow cannot be imported, see `interpreters.lacking`.
+    """
 
     model: files.ModelLocation
     tags: tuple[str, ...]
@@ -47,6 +52,7 @@ class Scoring:
     outputs: tuple[Output, ...]
     batch_size: int
     threads: int
+    lacking: str
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -65,7 +71,10 @@ def unpickled(payload: bytes) -> Scoring:
 
 def score_arrow(payload: bytes, columns: Sequence[pa.Array]) -> pa.Array:
     """What an arrow_udf runs for each Arrow batch."""
-    return score(unpickled(payload), columns)
+    try:
+        return score(unpickled(payload), columns)
+    except Exception as error:
+        raise without_our_frames(error) from None
 
 
 def score_pandas(payload: bytes, packed: Sequence[bool], columns: Sequence[Any]) -> Any:
@@ -73,11 +82,27 @@ def score_pandas(payload: bytes, packed: Sequence[bool], columns: Sequence[Any])
     from sparktf.columns import series as pandas_columns
 
     scoring = unpickled(payload)
-    arrow = [
-        pandas_columns.from_pandas(column, to, pack)
-        for column, to, pack in zip(columns, scoring.inputs, packed, strict=True)
-    ]
-    return pandas_columns.to_pandas(score(scoring, arrow))
+    try:
+        arrow = [
+            pandas_columns.from_pandas(column, to, pack)
+            for column, to, pack in zip(columns, scoring.inputs, packed, strict=True)
+        ]
+        return pandas_columns.to_pandas(score(scoring, arrow))
+    except Exception as error:
+        raise without_our_frames(error) from None
+
+
+def without_our_frames(error: Exception) -> Exception:
+    """An error that this package means its user to read, without the way to where it arose.
+
+    Spark shows each frame up to four times. What another package has raised keeps them all.
+    """
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    arose_in = frame.tb_frame.f_globals.get("__name__", "") if frame else ""
+    told = type(error) in (ValueError, RuntimeError) and arose_in.startswith("sparktf.")
+    return error.with_traceback(None) if told else error
 
 
 def score(scoring: Scoring, columns: Sequence[pa.Array]) -> pa.Array:
@@ -120,13 +145,16 @@ def _score_rows(scoring: Scoring, columns: Sequence[pa.Array], count: int) -> pa
 
 
 def _model(scoring: Scoring) -> cache.SignatureCall:
-    return cache.get(
-        scoring.model,
-        scoring.tags,
-        scoring.signature,
-        [output.name for output in scoring.outputs],
-        scoring.threads,
-    )
+    try:
+        return cache.get(
+            scoring.model,
+            scoring.tags,
+            scoring.signature,
+            [output.name for output in scoring.outputs],
+            scoring.threads,
+        )
+    except ImportError as error:
+        raise RuntimeError(scoring.lacking.format(this_python(), error)) from None
 
 
 def _score_by_shape(scoring: Scoring, inputs: Sequence[tensors.Rows], count: int) -> pa.Array:

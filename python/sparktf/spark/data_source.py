@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sparktf.spark import submit_jars
+from sparktf.extras import require
+from sparktf.spark import interpreters, submit_jars
 from sparktf.spark.sessions import is_connect
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ def configure(builder: SparkSession.Builder) -> SparkSession.Builder:
     the jar goes into `PYSPARK_SUBMIT_ARGS` of this process: pyspark's `spark.jars` would
     take the packages from the executors. Calling it again changes nothing.
 
+    Local executors are to run the Python that runs this (`PYSPARK_PYTHON` of this process is set),
+    unless `PYSPARK_PYTHON` or `spark.pyspark.python` names another. So set a cluster's master
+    before calling it.
+
     Spark takes jars when its JVM starts. Where one is running already (a notebook that comes with
     a session, a program under spark-submit) this warns: call `register` once the session is
     there, or use ``spark-submit --jars``.
@@ -67,6 +72,7 @@ def configure(builder: SparkSession.Builder) -> SparkSession.Builder:
             (use `register`); or there is no jar for the Scala version of the Spark that pyspark
             would start.
     """
+    require("sparktf.configure", "pyspark")
     import pyspark
 
     options: dict[str, Any] = builder._options
@@ -84,17 +90,23 @@ def configure(builder: SparkSession.Builder) -> SparkSession.Builder:
             stacklevel=2,
         )
     submit_jars.add_jar(options, jar_path(submit_jars.scala_version()))
+    interpreters.use_drivers(options, jvm_runs=_jvm_runs())
     return builder
+
+
+def _jvm_runs() -> bool:
+    from pyspark import SparkContext
+
+    # The variable is set by spark-submit for the program that it runs.
+    return SparkContext._jvm is not None or "PYSPARK_GATEWAY_PORT" in os.environ
 
 
 def _jvm_lacks_source() -> bool:
     from pyspark import SparkContext
 
-    jvm = SparkContext._jvm
-    if jvm is None:
-        # Set by spark-submit for the program that it runs.
-        return "PYSPARK_GATEWAY_PORT" in os.environ
-    return not _finds_source(_context_class_loader(jvm))
+    if SparkContext._jvm is None:
+        return _jvm_runs()
+    return not _finds_source(_context_class_loader(SparkContext._jvm))
 
 
 def register(spark: SparkSession) -> None:
@@ -104,6 +116,9 @@ def register(spark: SparkSession) -> None:
     it, and to what executors fetch. On Spark Connect it is sent to the server as an artifact of
     this session. Where the source is there already, nothing is added.
 
+    Executors on the driver's machine (a local master) run the driver's Python from now on, unless
+    `PYSPARK_PYTHON` or `spark.pyspark.python` names another.
+
     Args:
         spark: A classic or a Spark Connect session.
 
@@ -111,6 +126,8 @@ def register(spark: SparkSession) -> None:
         ValueError: There is no jar for the Scala version that this Spark runs on.
         RuntimeError: The driver was started in a way that lets no jars in (classic).
     """
+    require("sparktf.register", "pyspark")
+    interpreters.use_drivers_in(spark)
     if is_connect(spark):
         _register_connect(spark)
     else:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sparktf.spark.interpreters import use_drivers_in
 from sparktf.spark.sessions import is_connect
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def receiver(spark: SparkSession) -> str | None:
 
 def ship_package(spark: SparkSession) -> None:
     """Sees to it that executors can import sparktf."""
+    use_drivers_in(spark)
     to = receiver(spark)
     package = Path(__file__).parents[1]
     # A package inside a zip was shipped itself.

@@ -33,6 +33,12 @@ def scala_version() -> str:
     return "2.12" if pyspark.__version__.startswith("3.") else "2.13"
 
 
+def setting(name: str) -> str | None:
+    """What $PYSPARK_SUBMIT_ARGS or else spark-defaults.conf gives Spark for a setting."""
+    submit = _SubmitArguments(os.environ.get(_SUBMIT_ARGS, "pyspark-shell"))
+    return submit.settings.get(name) or _spark_defaults().get(name)
+
+
 def add_jar(options: dict[str, str], jar: str) -> None:
     """Adds `jar` to those that Spark takes, whichever place they come from.
 
@@ -77,13 +83,14 @@ class _SubmitArguments:
 
     def __init__(self, line: str) -> None:
         self.jars: list[str] = []
+        self.settings: dict[str, str] = {}
         self.has_packages = False
         self._others: list[str] = []
         words = iter(shlex.split(line))
         conf_jars: list[str] = []
         for word in words:
             option, equals, value = word.partition("=")
-            if option not in ("--jars", "--packages", "--conf", "-c"):
+            if option not in ("--jars", "--packages", "--conf", "-c", "--master"):
                 self._others.append(word)
                 continue
             if not equals:
@@ -94,6 +101,11 @@ class _SubmitArguments:
                 conf_jars = _split(value.removeprefix("spark.jars="))
             else:
                 self._others += [option, value]
+                if option in ("--conf", "-c"):
+                    name, _, given = value.partition("=")
+                    self.settings[name] = given
+                elif option == "--master":
+                    self.settings["spark.master"] = value
                 if option == "--packages" or value.startswith("spark.jars.packages="):
                     self.has_packages = True
         self.jars = self.jars or conf_jars

@@ -26,7 +26,9 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sparktf.extras import require
 from sparktf.spark import shipping
+from sparktf.spark.interpreters import OnExecutors, unsuitable
 from sparktf.spark.sessions import active_session, collect
 from sparktf.training.driver import failures, progress, slots
 from sparktf.training.driver.failures import TrainingError
@@ -96,7 +98,13 @@ class TensorFlowDistributor:
         self.verbose = verbose
         self.results = results
 
-    def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def __repr__(self) -> str:
+        # Of variables only the names, for some are secret.
+        settings = {**vars(self), "env": list(self.env)}
+        listed = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        return f"{type(self).__name__}({listed})"
+
+    def run(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Runs `fn(*args, **kwargs)` on every worker; TensorFlow reads the data itself.
 
         Workers read their share of TFRecord files, for example, by
@@ -116,7 +124,7 @@ class TensorFlowDistributor:
         """
         return self._train(None, fn, args, kwargs)
 
-    def train_on(self, df: DataFrame, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def train_on(self, df: DataFrame, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Runs `fn(*args, **kwargs)` on every worker, with a part of the DataFrame's rows each.
 
         Spark spreads the rows evenly over the workers, whatever their source; each writes its own
@@ -139,6 +147,7 @@ class TensorFlowDistributor:
         return self._train(df, fn, args, kwargs)
 
     def _train(self, df: DataFrame | None, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        require("a TensorFlowDistributor", "pyspark", "numpy", "pyarrow")
         from pyspark import cloudpickle
 
         spark = df.sparkSession if df is not None else active_session()
@@ -229,22 +238,20 @@ def _run_on_executors(
     shipping.ship_package(spark)
     rows = spark.range(0, job.size, 1, job.size) if df is None else spread(df, job.size)
     payload = pickle.dumps(job)
+    work = OnExecutors("sparktf.training.task.barrier", "run", "train")
 
-    # Goes to the workers by its value; what it calls there is imported.
     def task(batches: Iterable[Any]) -> Iterator[Any]:
-        try:
-            from sparktf.training.task import barrier
-        except ImportError as error:
-            import sys
-
-            raise RuntimeError(
-                f"the executors' Python ({sys.executable}) cannot import what sparktf needs to "
-                f"train ({error}): install sparktf, NumPy and pyarrow there"
-            ) from error
-        return barrier.run(payload, batches)
+        found: Iterator[Any] = work(payload, batches)
+        return found
 
     found = rows.mapInArrow(task, barrier.SCHEMA, barrier=True)
-    told = collect(spark, found)
+    try:
+        told = collect(spark, found)
+    except Exception as error:
+        said = unsuitable(spark, error, "train")
+        if said is None:
+            raise
+        raise said from None  # Spark's lines, more than a hundred, tell no more
     parts: list[list[tuple[int, bytes]]] = [[] for _ in range(job.size)]
     for row in told:
         parts[row.rank].append((row.part, bytes(row.content)))

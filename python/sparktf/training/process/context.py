@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from sparktf.extras import require_tensorflow
 
 if TYPE_CHECKING:
     import os
@@ -100,10 +103,13 @@ class TrainingContext:
         """
         if self._strategy is not None:
             return self._strategy
+        require_tensorflow("ctx.strategy()")
         import tensorflow as tf
 
         from sparktf.training.process import keras_patches as patches
 
+        # fit's own default, which it warns of for each tf.data.Dataset.
+        warnings.filterwarnings("ignore", "`shuffle=True` was passed, but will be ignored")
         patches.report_epochs(self._report_epoch)
         if self.size == 1:
             self._strategy = tf.distribute.get_strategy()

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from sparktf.quiet import is_noise
 from sparktf.training.job import LOG_LINES
 
 _LONGEST_LOG_LINE = 2000
@@ -46,6 +47,7 @@ class WorkerProcess:
     ) -> None:
         self._tell = tell
         self._prefix = prefix
+        self._with_gpu = bool(env.get("CUDA_VISIBLE_DEVICES"))
         self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
         reports, report_end = os.pipe()
         alive_end, self._alive = os.pipe()
@@ -132,6 +134,8 @@ class WorkerProcess:
                 text = line.decode(errors="replace").rstrip()
                 # A progress bar draws itself anew in one line.
                 text = text.rpartition("\r")[2][:_LONGEST_LOG_LINE]
+                if is_noise(text, self._with_gpu):
+                    continue
                 self._log.append(text)
                 if self._prefix is not None:
                     with contextlib.suppress(OSError, ValueError):

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from sparktf import quiet
 from sparktf.training.driver.progress import Sender
 from sparktf.training.job import Job, Outcome, cause, refusals, without_rows
 from sparktf.training.task.child import WorkerProcess
@@ -149,6 +150,7 @@ class Worker:
     def _start(self, spill: Spill | None, events: Events) -> WorkerProcess:
         env = dict(os.environ)
         env.pop("TF_CONFIG", None)
+        quiet.only_errors(env)
         if self.job.size > 1:
             # Lets TensorFlow's server have the port that is held for it here.
             env["TF_GRPC_REUSE_PORT"] = "1"
