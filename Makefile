@@ -21,10 +21,9 @@ NEWEST_ROW := $(subst .,,$(basename $(NEWEST_SPARK)))
 VENV := .venv/.installed
 PACKAGE := .venv/.sparktf
 LAUNCHER := .tools/sbt-launch-$(SBT_VERSION).jar
-# Where sbt publishes Maven packages, and what is not there it takes from elsewhere. Without it,
-# ~/.m2/repository.
-ifdef M2
-SBT_PROPERTIES := -Dmaven.repo.local=$(abspath $(M2))
+# Where publishM2 puts the packages, unless into ~/.m2/repository. Not called M2, which Maven itself has.
+ifdef MAVEN_REPOSITORY
+SBT_PROPERTIES := -Dmaven.repo.local=$(abspath $(MAVEN_REPOSITORY))
 endif
 SBT = java -Xmx2g -Xss4m -Dsbt.supershell=false $(SBT_PROPERTIES) -jar $(LAUNCHER)
 JARS := $(foreach scala,2.12 2.13,python/sparktf/jars/sparktf-tfrecord_$(scala)-$(VERSION).jar)

@@ -3,7 +3,7 @@
 A page's blocks are run in their order: Python in one namespace that begins with a session `spark`
 and `sparktf`, SQL by `spark.sql`, bash in a folder of the page's own. A block of text directly
 behind a block is what that prints; an … in it stands for anything. Folders that begin with /tmp,
-/data, /models or /shared lie below the page's own folder.
+/data, /models or /shared, and ~, lie below the page's own folder.
 
 HTML comments, which no reader sees, say what else a page needs:
 
@@ -41,7 +41,7 @@ PAGES = sorted(
 
 _MARK = re.compile(r"<!-- (?:not run: (?P<why>.+?)|run by (?P<test>\S+)) -->\s*", re.S)
 _HIDDEN = re.compile(r"<!-- (?P<language>python|scala)\n(?P<code>.*)-->\s*", re.S)
-_FOLDERS = re.compile(r"(?<![\w./:$}-])/(?=(?:tmp|data|models|shared)/)")
+_FOLDERS = re.compile(r"(?<![\w./:$}-])(?:/(?=(?:tmp|data|models|shared)/)|~/)")
 
 
 @dataclass(frozen=True)

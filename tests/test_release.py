@@ -66,6 +66,22 @@ def test_install_lines_name_this_version():
     assert [found for found in versions if found[1] != VERSION] == []
 
 
+def test_packages_go_where_the_user_says_and_with_javadoc_for_a_release():
+    def properties(*arguments):
+        command = ["make", "--dry-run", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        (line,) = (line for line in done.stdout.splitlines() if "publishM2" in line)
+        return set(re.findall(r"-D((?:maven|sparktf)\S+)", line))
+
+    assert properties("sbt", "CMD=publishM2") == set()
+    assert properties("sbt", "CMD=publishM2", "MAVEN_REPOSITORY=target/a") == {
+        f"maven.repo.local={ROOT / 'target' / 'a'}"
+    }
+    own = f"maven.repo.local={ROOT / 'target' / 'm2'}"
+    assert properties("repository") == {own}
+    assert properties("release-check") == {own, "sparktf.release=true"}
+
+
 def test_the_command_tells_the_version():
     command = [sys.executable, "-c", "from sparktf.cli.commands import main; main()", "--version"]
     done = subprocess.run(command, capture_output=True, text=True)
