@@ -105,6 +105,17 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
     assert not hasattr(sparktf, "no_such_name")
 
 
+def test_what_tensorflow_says_before_it_ends_a_process_is_not_lost():
+    code = (
+        "import os\nfrom sparktf import quiet\nwith quiet.without_noise():\n"
+        "    os.write(2, b'I0000 port.cc:153] oneDNN custom operations are on. You may see\\n')\n"
+        "    os.write(2, b'F0000 cpu_feature_guard.cc:20] built for AVX\\n')\n    os.abort()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode < 0
+    assert done.stderr == "F0000 cpu_feature_guard.cc:20] built for AVX\n"
+
+
 def _imports(module: str, tree: ast.Module, modules: set[str]) -> set[str]:
     """The package's own modules that a module imports, at its top or within a function."""
     for_types = {
