@@ -17,9 +17,10 @@ from pyspark import cloudpickle
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
+from sparktf.training.driver.partitioning import repartition_evenly
 from sparktf.training.job import Job, Outcome
+from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.group import Coordinator, Member
-from sparktf.training.task.spill import PLACE, Spill, spread
 from sparktf.training.task.worker import Worker
 
 pytestmark = pytest.mark.one_spark
@@ -79,7 +80,7 @@ def test_a_rows_worker_and_place_follow_from_what_is_in_its_partition(spark, wor
     def spread_out(each, id):
         df = spark.range(0, 400, 1, 40).selectExpr(f"{id} AS id").where(f"id % 10 < {each}")
         df = df.selectExpr("id", "array(double(id)) AS x", "map(id, id) AS m")
-        rows = spread(df, workers)
+        rows = repartition_evenly(df, workers)
         found = rows.selectExpr("spark_partition_id() AS w", f"{PLACE} AS p", "c0").collect()
         return sorted((row.w, row.p, row.c0) for row in found)
 
@@ -110,7 +111,7 @@ def test_rows_are_told_apart_by_each_of_their_columns(spark):
                 "if(id = 0, array(0), array()) AS f",
             )
         )
-        return {row.c1: row[PLACE] for row in spread(df, 1).collect()}
+        return {row.c1: row[PLACE] for row in repartition_evenly(df, 1).collect()}
 
     assert placed("id") == placed("1 - id")
 

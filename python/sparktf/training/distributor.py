@@ -30,9 +30,9 @@ from sparktf.spark import shipping
 from sparktf.spark.sessions import active_session, collect
 from sparktf.training.driver import failures, progress, slots
 from sparktf.training.driver.failures import TrainingError
+from sparktf.training.driver.partitioning import repartition_evenly
 from sparktf.training.job import Job, Outcome, cause, refusals, without_rows
 from sparktf.training.task import barrier
-from sparktf.training.task.spill import spread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -227,7 +227,7 @@ def _run_on_executors(
 ) -> tuple[list[Outcome], list[bytes]]:
     """How the workers have ended, and what each gave."""
     shipping.ship_package(spark)
-    rows = spark.range(0, job.size, 1, job.size) if df is None else spread(df, job.size)
+    rows = spark.range(0, job.size, 1, job.size) if df is None else repartition_evenly(df, job.size)
     payload = pickle.dumps(job)
 
     # Goes to the workers by its value; what it calls there is imported.

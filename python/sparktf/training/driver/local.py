@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from sparktf.training.driver.partitioning import repartition_evenly
 from sparktf.training.job import Job, Outcome
-from sparktf.training.task.spill import PLACE, Spill, spread
+from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.worker import Worker
 
 if TYPE_CHECKING:
@@ -119,7 +120,9 @@ def _parts(df: DataFrame, size: int) -> list[Spill]:
     names = [*df.columns, PLACE]
     found: dict[int, Spill] = {}
     try:
-        rows = spread(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()
+        rows = (
+            repartition_evenly(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()
+        )
         for rank, own in itertools.groupby(rows, key=lambda row: row.r):
             found[rank] = Spill.of(batches_of(own))
         return [found.get(rank) or Spill.of([]) for rank in range(size)]

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sparktf.columns import arrow as tensors
 from sparktf.columns.inputs import Input
-from sparktf.training.task import spill as train_spill
+from sparktf.training import spill as train_spill
 
 if TYPE_CHECKING:
     import tensorflow as tf

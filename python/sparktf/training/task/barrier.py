@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sparktf.training.job import Job
-from sparktf.training.task.spill import PLACE, Spill
+from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.worker import Worker
 
 if TYPE_CHECKING:

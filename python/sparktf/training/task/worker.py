@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from sparktf.training.driver.progress import Sender
 from sparktf.training.job import Job, Outcome, cause, refusals, without_rows
+from sparktf.training.spill import DiskError, Spill
 from sparktf.training.task.child import WorkerProcess
 from sparktf.training.task.group import Coordinator, Member, Message
-from sparktf.training.task.spill import DiskError, Spill
 
 if TYPE_CHECKING:
     import pyarrow as pa
