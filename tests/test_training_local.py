@@ -18,7 +18,8 @@ from test_training import BATCH, dropout, interrupt_with_files, make_model, make
 
 import sparktf
 from sparktf.training.driver.partitioning import repartition_evenly
-from sparktf.training.job import Job, Outcome
+from sparktf.training.job import Job
+from sparktf.training.outcomes import Outcome
 from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.group import Coordinator, Member
 from sparktf.training.task.worker import Worker
@@ -124,7 +125,7 @@ def of_one_worker(function, coming):
     with contextlib.closing(Spill()) as rows:
         worker.run(rows, coming)
     (outcome,) = worker.outcomes
-    return outcome, pickle.loads(worker.result) if worker.result else None
+    return outcome, pickle.loads(worker.value) if worker.value else None
 
 
 def test_a_function_begins_while_its_rows_come(tmp_path):

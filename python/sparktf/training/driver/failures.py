@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from sparktf.training.job import Outcome
+from sparktf.training.outcomes import Outcome
 
 # What Spark says of a task that failed for no fault of its code: its process, its executor or its
 # machine is gone. The last is this package's, of a worker whose peer has gone.

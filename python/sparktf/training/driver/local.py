@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sparktf.training.driver.partitioning import repartition_evenly
-from sparktf.training.job import Job, Outcome
+from sparktf.training.job import Job
+from sparktf.training.outcomes import Results
 from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.worker import Worker
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 
 
-def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
-    """How the workers have ended, and what each gave.
+def run(job: Job, df: DataFrame | None) -> Results:
+    """Runs a worker in each thread.
 
     Raises:
         OSError: The rows do not fit on the disk.
@@ -68,7 +69,7 @@ def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
             raise
     if errors:
         raise errors[0]
-    return workers[0].outcomes, [worker.result for worker in workers]
+    return Results(workers[0].outcomes, [worker.value for worker in workers])
 
 
 class _Gather:

@@ -21,7 +21,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from sparktf.training.job import LOG_LINES
+# Lines that the message of a failure has.
+_LOG_LINES = 60
 
 _LONGEST_LOG_LINE = 2000
 
@@ -46,7 +47,7 @@ class WorkerProcess:
     ) -> None:
         self._tell = tell
         self._prefix = prefix
-        self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
+        self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
         reports, report_end = os.pipe()
         alive_end, self._alive = os.pipe()
         inherited = [report_end, alive_end] + ([] if spill is None else [spill])

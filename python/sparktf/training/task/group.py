@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sparktf.training.job import Outcome, cause
+from sparktf.training.outcomes import Outcome, cause
 
 Message = dict[str, Any]
 

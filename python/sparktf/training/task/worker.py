@@ -16,7 +16,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sparktf.training.driver.progress import Sender
-from sparktf.training.job import Job, Outcome, cause, refusals, without_rows
+from sparktf.training.job import Job
+from sparktf.training.outcomes import Ending, Outcome, cause, refusals, without_rows
 from sparktf.training.spill import DiskError, Spill
 from sparktf.training.task.child import WorkerProcess
 from sparktf.training.task.group import Coordinator, Member, Message
@@ -61,7 +62,7 @@ class Worker:
         self._gather = gather
         self._gpus = gpus
         self.outcomes: list[Outcome] = []
-        self.result = b""
+        self.value = b""
         # Whether it must end with the process that started this one, as Spark's tasks must.
         self.ends_with_parent = False
         self._cancelled = threading.Event()
@@ -73,7 +74,7 @@ class Worker:
     def run(
         self, rows: Spill | None, coming: Iterable[pa.RecordBatch] = (), refused: str = ""
     ) -> None:
-        """Runs the function, here and with the other workers; sets `outcomes` and `result`.
+        """Runs the function, here and with the other workers; sets `outcomes` and `value`.
 
         Args:
             rows: This worker's, in a run that feeds them.
@@ -123,7 +124,7 @@ class Worker:
                 return
             member = self._member(members[0], events)
             stack.callback(member.close)
-            sender = Sender(self.job.progress if self.rank == 0 else None, self.job.token)
+            sender = Sender(self.job.progress_address if self.rank == 0 else None, self.job.token)
             stack.callback(sender.close)
             process.begin(self._what(members, spill))
             watching = watcher.submit(self._attend, process, member, sender, events)
@@ -190,7 +191,7 @@ class Worker:
         leave_at = kill_at = float("inf")
         parent = os.getppid()
 
-        def end(kind: str, **details: Any) -> None:
+        def end(kind: Ending, **details: Any) -> None:
             nonlocal outcome
             if outcome is None:
                 log = process.last_lines() if kind not in ("returned", "stopped") else ()
@@ -209,7 +210,7 @@ class Worker:
                 elif "progress" in message:
                     progress.send(message)
                 elif "returned" in message:
-                    self.result = content
+                    self.value = content
                     end("returned")
                     leave_at = time.monotonic() + _LINGER_SECONDS
                 elif "raised" in message:
