@@ -6,7 +6,6 @@ import pickle
 import queue
 import sys
 import time
-from dataclasses import asdict
 
 import left_behind
 import numpy as np
@@ -19,6 +18,7 @@ from test_training import BATCH, dropout, interrupt_with_files, make_model, make
 import sparktf
 from sparktf.training.driver.partitioning import repartition_evenly
 from sparktf.training.job import Job
+from sparktf.training.messages import Ended, Hello, Stop
 from sparktf.training.outcomes import Outcome
 from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.group import Coordinator, Member
@@ -188,12 +188,12 @@ def test_a_task_that_comes_late_hears_of_a_failure_before():
 
         def member(rank):
             address = ("127.0.0.1", coordinator.port)
-            return Member(address, rank, "127.0.0.1", "secret", heard[rank].put)
+            return Member(address, Hello("secret", rank, "127.0.0.1"), heard[rank].put)
 
         with contextlib.closing(member(1)) as quick:
-            quick.tell({"outcome": asdict(Outcome(1, "127.0.0.1", "raised"))})
+            quick.tell(Ended(Outcome(1, "127.0.0.1", "raised")))
             stop = heard[1].get(timeout=30)
-            assert stop == {"reason": "", "seconds": 0.0}
+            assert stop == Stop("", 0.0)
             with contextlib.closing(member(0)):
                 assert heard[0].get(timeout=30) == stop
 

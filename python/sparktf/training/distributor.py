@@ -205,7 +205,7 @@ class TensorFlowDistributor:
         if host is None:
             return None
         try:
-            return progress.Listener(host, token, lambda message: self._say(progress.text(message)))
+            return progress.Listener(host, token, lambda epoch: self._say(progress.text(epoch)))
         except OSError:
             return None
 

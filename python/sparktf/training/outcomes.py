@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 Ending: TypeAlias = Literal[
     "returned",
@@ -45,11 +45,6 @@ class Outcome:
     log: tuple[str, ...] = ()
     exception: str = ""
 
-    @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Outcome:
-        """What `asdict` made a dictionary of, after it was JSON on its way."""
-        return cls(**{**found, "log": tuple(found["log"])})
-
     @property
     def is_failure(self) -> bool:
         return self.kind not in ("returned", "stopped")
@@ -64,7 +59,7 @@ class Results:
         values: What their functions returned, by rank: pickled, or empty where it is not wanted.
     """
 
-    outcomes: Sequence[Outcome]
+    outcomes: tuple[Outcome, ...]
     values: Sequence[bytes]
 
 
@@ -74,12 +69,12 @@ def cause(outcomes: Sequence[Outcome]) -> Outcome | None:
     return min(failures, key=lambda o: (_CAUSES.index(o.kind), o.rank), default=None)
 
 
-def refusals(reasons: Sequence[str], hosts: Sequence[str]) -> list[Outcome]:
+def refusals(reasons: Sequence[str], hosts: Sequence[str]) -> tuple[Outcome, ...]:
     """Outcomes of a run that cannot begin; `reasons` are why the workers refuse, or empty."""
-    return [
+    return tuple(
         Outcome(rank, host, "refused" if reason else "stopped", reason)
         for rank, (reason, host) in enumerate(zip(reasons, hosts, strict=True))
-    ]
+    )
 
 
 def without_rows(rows: Sequence[int]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from sparktf.training.messages import ALL_ENDED, AllEnded
 from sparktf.training.outcomes import Outcome, Results
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ _OUTCOMES = -1
 _PART_BYTES = 4 << 20
 
 
-def of_worker(rank: int, outcomes: Sequence[Outcome], value: bytes) -> Iterator[pa.RecordBatch]:
+def of_worker(rank: int, outcomes: tuple[Outcome, ...], value: bytes) -> Iterator[pa.RecordBatch]:
     """The rows that a worker's task gives."""
     if rank == 0:
-        yield _row(rank, _OUTCOMES, pickle.dumps(tuple(outcomes)))
+        yield _row(rank, _OUTCOMES, ALL_ENDED.encode(AllEnded(outcomes)))
     for part, start in enumerate(range(0, len(value), _PART_BYTES)):
         yield _row(rank, part, value[start : start + _PART_BYTES])
 
@@ -35,11 +35,11 @@ def _row(rank: int, part: int, content: bytes) -> pa.RecordBatch:
 
 def joined(rows: Iterable[Row], size: int) -> Results:
     """The results from all workers' rows, in whatever order; without outcomes if there are none."""
-    outcomes: Sequence[Outcome] = ()
+    outcomes: tuple[Outcome, ...] = ()
     parts: list[dict[int, bytes]] = [{} for _ in range(size)]
     for row in rows:
         if row.part == _OUTCOMES:
-            outcomes = pickle.loads(row.content)
+            outcomes = ALL_ENDED.decode(bytes(row.content)).outcomes
         else:
             parts[row.rank][row.part] = bytes(row.content)
     return Results(outcomes, [b"".join(of_rank[n] for n in sorted(of_rank)) for of_rank in parts])
