@@ -67,7 +67,7 @@ class TrainingError(RuntimeError):
 
 def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> TrainingError:
     """The error for a worker's failure, which is the cause of the other workers' ends."""
-    lines = [f"worker {outcome.rank} of {len(outcomes)} on {outcome.host} {_what(outcome)}"]
+    lines = [f"worker {outcome.rank} of {len(outcomes)} on {outcome.host} {_how_it_ended(outcome)}"]
     if attempts > 1:
         lines[0] += f" (attempt {attempts})"
     returned = [str(other.rank) for other in outcomes if other.kind == "returned"]
@@ -95,7 +95,7 @@ def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> T
     return error
 
 
-def _what(outcome: Outcome) -> str:
+def _how_it_ended(outcome: Outcome) -> str:
     if outcome.kind == "raised":
         return f"raised {outcome.error}"
     if outcome.kind == "cut off":
@@ -119,10 +119,10 @@ def _unpickled(encoded: str) -> BaseException | None:
     if not encoded:
         return None
     try:
-        found: Any = pickle.loads(base64.b64decode(encoded))
+        exception: Any = pickle.loads(base64.b64decode(encoded))
     except Exception:  # of a class that the driver does not have
         return None
-    return found if isinstance(found, BaseException) else None
+    return exception if isinstance(exception, BaseException) else None
 
 
 def is_loss(error: BaseException) -> bool:
