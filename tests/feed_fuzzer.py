@@ -28,7 +28,8 @@ import numpy as np
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T  # noqa: N812
 
-from sparktf.training.task.spill import PLACE, spread
+from sparktf.training.driver.partitioning import repartition_evenly
+from sparktf.training.spill import PLACE
 
 Value = Callable[[random.Random], Any]
 
@@ -120,7 +121,7 @@ class Run:
             import pyarrow as pa
 
             from sparktf.training.process.feed import Feed, dataset
-            from sparktf.training.task.spill import Spill
+            from sparktf.training.spill import Spill
 
             spill = Spill.of(batch.rename_columns(columns) for batch in batches)
             features = [name for name in names if name != label]
@@ -142,7 +143,9 @@ class Run:
         size = self.source.choice((1, 3, 10_000))
         self.spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", size)
         try:
-            found = spread(df, self.workers).mapInArrow(worker, "content binary").collect()
+            found = (
+                repartition_evenly(df, self.workers).mapInArrow(worker, "content binary").collect()
+            )
         finally:
             self.spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
         return [[plain(row) for row in pickle.loads(row.content)] for row in found]

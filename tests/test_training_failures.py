@@ -80,6 +80,8 @@ def test_an_exception_of_one_rank(driver):
     assert 'raise KeyError("no such thing")\n' in error.traceback
     assert "process/run.py" not in error.traceback
     # The log ends with the traceback.
+    assert str(error).count("Traceback (most recent call last):") == 1
+    assert "\n  line 99" in str(error)
     assert len(error.log) == 60
     assert error.log[-1] == "KeyError: 'no such thing'"
     assert "line 99" in error.log

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparktf.training.process import feed as feeds
 from sparktf.training.process.feed import Feed, dataset
-from sparktf.training.task.spill import PLACE, Spill, read
+from sparktf.training.spill import PLACE, Spill, read
 
 
 def feed(batches, columns=None, label=None, shapes=None, shuffle=0, seeds=(1, 0)):

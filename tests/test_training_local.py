@@ -6,7 +6,6 @@ import pickle
 import queue
 import sys
 import time
-from dataclasses import asdict
 
 import left_behind
 import numpy as np
@@ -17,9 +16,12 @@ from pyspark import cloudpickle
 from test_training import BATCH, dropout, interrupt_with_files, make_model, make_rows, pytest_raises
 
 import sparktf
-from sparktf.training.job import Job, Outcome
+from sparktf.training.driver.partitioning import repartition_evenly
+from sparktf.training.job import Job
+from sparktf.training.messages import Ended, Hello, Stop
+from sparktf.training.outcomes import Outcome
+from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.group import Coordinator, Member
-from sparktf.training.task.spill import PLACE, Spill, spread
 from sparktf.training.task.worker import Worker
 
 pytestmark = pytest.mark.one_spark
@@ -94,7 +96,7 @@ def test_a_rows_worker_and_place_follow_from_what_is_in_its_partition(spark, wor
     def spread_out(each, id):
         df = spark.range(0, 400, 1, 40).selectExpr(f"{id} AS id").where(f"id % 10 < {each}")
         df = df.selectExpr("id", "array(double(id)) AS x", "map(id, id) AS m")
-        rows = spread(df, workers)
+        rows = repartition_evenly(df, workers)
         found = rows.selectExpr("spark_partition_id() AS w", f"{PLACE} AS p", "c0").collect()
         return sorted((row.w, row.p, row.c0) for row in found)
 
@@ -125,7 +127,7 @@ def test_rows_are_told_apart_by_each_of_their_columns(spark):
                 "if(id = 0, array(0), array()) AS f",
             )
         )
-        return {row.c1: row[PLACE] for row in spread(df, 1).collect()}
+        return {row.c1: row[PLACE] for row in repartition_evenly(df, 1).collect()}
 
     assert placed("id") == placed("1 - id")
 
@@ -138,7 +140,7 @@ def of_one_worker(function, coming):
     with contextlib.closing(Spill()) as rows:
         worker.run(rows, coming)
     (outcome,) = worker.outcomes
-    return outcome, pickle.loads(worker.result) if worker.result else None
+    return outcome, pickle.loads(worker.value) if worker.value else None
 
 
 def test_a_function_begins_while_its_rows_come(tmp_path):
@@ -201,12 +203,12 @@ def test_a_task_that_comes_late_hears_of_a_failure_before():
 
         def member(rank):
             address = ("127.0.0.1", coordinator.port)
-            return Member(address, rank, "127.0.0.1", "secret", heard[rank].put)
+            return Member(address, Hello("secret", rank, "127.0.0.1"), heard[rank].put)
 
         with contextlib.closing(member(1)) as quick:
-            quick.tell({"outcome": asdict(Outcome(1, "127.0.0.1", "raised"))})
+            quick.tell(Ended(Outcome(1, "127.0.0.1", "raised")))
             stop = heard[1].get(timeout=30)
-            assert stop == {"reason": "", "seconds": 0.0}
+            assert stop == Stop("", 0.0)
             with contextlib.closing(member(0)):
                 assert heard[0].get(timeout=30) == stop
 

@@ -22,7 +22,7 @@ import click
 
 from sparktf.cli import show
 from sparktf.records.compression import TENSORFLOW_NAMES
-from sparktf.records.files import RecordFile, find_files, spread
+from sparktf.records.files import RecordFile, evenly_spaced, find_files
 from sparktf.records.frames import DamagedFileError, NoRecordsError, read_frames, read_records
 from sparktf.records.record_types import AS_BYTES, RecordTypes, decode
 from sparktf.storage.file_systems import LocalFiles
@@ -97,7 +97,7 @@ def schema(
     spark.read.format("tfrecord").
     """
     files = _find(paths, compression)
-    sample = files if look_at_all else spread(files, _SAMPLE_FILES)
+    sample = files if look_at_all else evenly_spaced(files, _SAMPLE_FILES)
     records = _records(sample, None if look_at_all else _SAMPLE_RECORDS)
     columns = show.columns(_statistics(records, record_type), record_type, files)
     click.echo(show.schema(columns, form))

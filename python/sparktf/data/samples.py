@@ -10,7 +10,7 @@ from typing import Final
 
 from sparktf.columns.dtypes import of_feature_list
 from sparktf.data import record_datasets
-from sparktf.records.files import RecordFile, spread
+from sparktf.records.files import RecordFile, evenly_spaced
 from sparktf.records.frames import DamagedFileError, read_records
 from sparktf.records.inference import SeenFeature, new_names
 from sparktf.records.record_types import AS_BYTES, RecordTypes, decode
@@ -119,7 +119,7 @@ def take_sample(files: Sequence[RecordFile]) -> Sample:
         tf.errors.DataLossError: A file is damaged; the message names it.
     """
     sample = Sample()
-    files = spread(files, _MAX_FILES)
+    files = evenly_spaced(files, _MAX_FILES)
     limit = min(_MAX_RECORDS_PER_FILE, _MAX_RECORDS // max(1, len(files)))
     for number, file in enumerate(files, start=1):
         for record in _first_records(file, limit):

@@ -74,8 +74,8 @@ def find_files(
     return _with_compression(files, compression, system)
 
 
-def spread(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
-    """Up to `count` of the files, evenly spread, the first and the last among them."""
+def evenly_spaced(files: Sequence[RecordFile], count: int) -> Sequence[RecordFile]:
+    """Up to `count` of the files, evenly spaced, the first and the last among them."""
     if len(files) <= count:
         return files
     return [files[i * (len(files) - 1) // (count - 1)] for i in range(count)]

@@ -23,18 +23,15 @@ from __future__ import annotations
 
 import pickle
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sparktf.extras import require
-from sparktf.spark import shipping
-from sparktf.spark.interpreters import OnExecutors, unsuitable
-from sparktf.spark.sessions import active_session, collect
-from sparktf.training.driver import failures, progress, slots
+from sparktf.spark.sessions import active_session
+from sparktf.training.driver import executors, failures, local, progress, slots
 from sparktf.training.driver.failures import TrainingError
-from sparktf.training.job import Job, Outcome, cause, refusals, without_rows
-from sparktf.training.task import barrier
-from sparktf.training.task.spill import spread
+from sparktf.training.job import Job
+from sparktf.training.outcomes import Results, cause
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -158,17 +155,18 @@ class TensorFlowDistributor:
         attempts = self.max_retries + 1
         for attempt in range(attempts):
             try:
-                outcomes, values = self._attempt(spark, df, function, attempt, seed)
+                results = self._attempt(spark, df, function, attempt, seed)
             except Exception as error:
                 if not failures.is_loss(error):
                     raise
                 failure = failures.of_spark(error, self.num_processes, attempt + 1)
             else:
-                found = cause(outcomes)
-                if found is None:
+                failed = cause(results.outcomes)
+                if failed is None:
+                    values = [pickle.loads(value) if value else None for value in results.values]
                     return values if self.results == "all" else values[0]
-                failure = failures.of_worker(found, outcomes, attempt + 1)
-                if found.kind in ("raised", "refused"):
+                failure = failures.of_worker(failed, results.outcomes, attempt + 1)
+                if failed.kind in ("raised", "refused"):
                     raise failure
             if attempt + 1 == attempts:
                 raise failure
@@ -182,7 +180,7 @@ class TensorFlowDistributor:
         function: bytes,
         attempt: int,
         seed: int,
-    ) -> tuple[list[Outcome], list[Any]]:
+    ) -> Results:
         if not self.local_mode:
             assert spark is not None
             slots.wait_for_slots(spark, self.num_processes, attempt)
@@ -200,66 +198,25 @@ class TensorFlowDistributor:
                 all_results=self.results == "all",
                 token=token,
                 logs=self.verbose or not self.local_mode,
-                progress=listener.address if listener else None,
+                progress_address=listener.address if listener else None,
             )
             if self.local_mode:
-                from sparktf.training.driver import local
-
-                outcomes, contents = local.run(job, df)
-            else:
-                assert spark is not None
-                outcomes, contents = _run_on_executors(spark, df, job)
-            if not outcomes:  # Spark 3.5 runs no task on a DataFrame that turns out to be empty
-                reasons = [without_rows([0] * job.size)] + [""] * (job.size - 1)
-                outcomes = refusals(reasons, ["no executor"] * job.size)
+                return local.run(job, df)
+            assert spark is not None
+            return executors.run(job, df, spark)
         finally:
             if listener is not None:
                 listener.close()
-        return outcomes, [pickle.loads(content) if content else None for content in contents]
 
     def _listener(self, spark: SparkSession | None, token: str) -> progress.Listener | None:
         host = progress.driver_host(spark) if self.verbose else None
         if host is None:
             return None
         try:
-            return progress.Listener(host, token, lambda message: self._say(progress.text(message)))
+            return progress.Listener(host, token, lambda epoch: self._say(progress.text(epoch)))
         except OSError:
             return None
 
     def _say(self, text: str) -> None:
         if self.verbose:
             print(text, flush=True)
-
-
-def _run_on_executors(
-    spark: SparkSession, df: DataFrame | None, job: Job
-) -> tuple[list[Outcome], list[bytes]]:
-    """How the workers have ended, and what each gave."""
-    shipping.ship_package(spark)
-    rows = spark.range(0, job.size, 1, job.size) if df is None else spread(df, job.size)
-    payload = pickle.dumps(job)
-    work = OnExecutors("sparktf.training.task.barrier", "run", "train")
-
-    def task(batches: Iterable[Any]) -> Iterator[Any]:
-        found: Iterator[Any] = work(payload, batches)
-        return found
-
-    found = rows.mapInArrow(task, barrier.SCHEMA, barrier=True)
-    try:
-        told = collect(spark, found)
-    except Exception as error:
-        said = unsuitable(spark, error, "train")
-        if said is None:
-            raise
-        raise said from None  # Spark's lines, more than a hundred, tell no more
-    parts: list[list[tuple[int, bytes]]] = [[] for _ in range(job.size)]
-    for row in told:
-        parts[row.rank].append((row.part, bytes(row.content)))
-    contents = []
-    outcomes: list[Outcome] = []
-    for of_rank in parts:
-        of_rank.sort()
-        if of_rank and of_rank[0][0] == -1:
-            outcomes = pickle.loads(of_rank.pop(0)[1])
-        contents.append(b"".join(content for _, content in of_rank))
-    return outcomes, contents

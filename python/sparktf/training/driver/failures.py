@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from typing import Any
 
-from sparktf.training.job import Outcome
+from sparktf.training.outcomes import Outcome
 
 # What Spark says of a task that failed for no fault of its code: its process, its executor or its
 # machine is gone. The last is this package's, of a worker whose peer has gone.
@@ -67,7 +67,7 @@ class TrainingError(RuntimeError):
 
 def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> TrainingError:
     """The error for a worker's failure, which is the cause of the other workers' ends."""
-    lines = [f"worker {outcome.rank} of {len(outcomes)} on {outcome.host} {_what(outcome)}"]
+    lines = [f"worker {outcome.rank} of {len(outcomes)} on {outcome.host} {_how_it_ended(outcome)}"]
     if attempts > 1:
         lines[0] += f" (attempt {attempts})"
     returned = [str(other.rank) for other in outcomes if other.kind == "returned"]
@@ -79,9 +79,12 @@ def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> T
         )
     if outcome.traceback:
         lines.append(outcome.traceback.rstrip())
-    if outcome.log:
-        lines.append(f"The last {len(outcome.log)} lines that it logged:")
-        lines += [f"  {line}" for line in outcome.log]
+    log = _before_traceback(outcome)
+    if log:
+        lines.append(
+            f"The last {len(log)} lines that it logged{' before' * bool(outcome.traceback)}:"
+        )
+        lines += [f"  {line}" for line in log]
     error = TrainingError(
         "\n".join(lines),
         rank=outcome.rank,
@@ -95,7 +98,18 @@ def of_worker(outcome: Outcome, outcomes: Sequence[Outcome], attempts: int) -> T
     return error
 
 
-def _what(outcome: Outcome) -> str:
+def _before_traceback(outcome: Outcome) -> tuple[str, ...]:
+    """The log's lines without the traceback that the process has ended it with."""
+    written = outcome.traceback.rstrip("\n").split("\n")
+    count = min(len(written), len(outcome.log))
+    # Long lines are cut in the log.
+    pairs = zip(written[-count:], outcome.log[-count:], strict=True)
+    if count and outcome.traceback and all(logged in line for line, logged in pairs):
+        return outcome.log[:-count]
+    return outcome.log
+
+
+def _how_it_ended(outcome: Outcome) -> str:
     if outcome.kind == "raised":
         return f"raised {outcome.error}"
     if outcome.kind == "cut off":
@@ -119,10 +133,10 @@ def _unpickled(encoded: str) -> BaseException | None:
     if not encoded:
         return None
     try:
-        found: Any = pickle.loads(base64.b64decode(encoded))
+        exception: Any = pickle.loads(base64.b64decode(encoded))
     except Exception:  # of a class that the driver does not have
         return None
-    return found if isinstance(found, BaseException) else None
+    return exception if isinstance(exception, BaseException) else None
 
 
 def is_loss(error: BaseException) -> bool:

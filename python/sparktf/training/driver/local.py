@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sparktf.training.job import Job, Outcome
-from sparktf.training.task.spill import PLACE, Spill, spread
+from sparktf.training.driver.partitioning import repartition_evenly
+from sparktf.training.job import Job
+from sparktf.training.outcomes import Results
+from sparktf.training.spill import PLACE, Spill
 from sparktf.training.task.worker import Worker
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 
 
-def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
-    """How the workers have ended, and what each gave.
+def run(job: Job, df: DataFrame | None) -> Results:
+    """Runs a worker in each thread.
 
     Raises:
         OSError: The rows do not fit on the disk.
@@ -35,9 +37,9 @@ def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
     ]
     errors: list[BaseException] = []
 
-    def work(worker: Worker, rows: Spill | None) -> None:
+    def work(worker: Worker, spill: Spill | None) -> None:
         try:
-            worker.run(rows)
+            worker.run(spill)
         except BaseException as error:
             errors.append(error)
             gather.abort()
@@ -45,12 +47,14 @@ def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
                 other.cancel()
 
     with contextlib.ExitStack() as stack:
-        parts: list[Spill | None] = [None] * job.size
+        spills: list[Spill | None] = [None] * job.size
         if df is not None:
-            parts = [stack.enter_context(contextlib.closing(s)) for s in _parts(df, job.size)]
+            spills = [
+                stack.enter_context(contextlib.closing(spill)) for spill in _spills(df, job.size)
+            ]
         threads = [
             threading.Thread(target=work, args=both, daemon=True)
-            for both in zip(workers, parts, strict=True)
+            for both in zip(workers, spills, strict=True)
         ]
         for thread in threads:
             thread.start()
@@ -67,7 +71,7 @@ def run(job: Job, df: DataFrame | None) -> tuple[list[Outcome], list[bytes]]:
             raise
     if errors:
         raise errors[0]
-    return workers[0].outcomes, [worker.result for worker in workers]
+    return Results(workers[0].outcomes, [worker.value for worker in workers])
 
 
 class _Gather:
@@ -91,7 +95,7 @@ class _Gather:
         self._barrier.abort()
 
 
-def _parts(df: DataFrame, size: int) -> list[Spill]:
+def _spills(df: DataFrame, size: int) -> list[Spill]:
     """The rows of each worker, which pass through the driver a partition at a time."""
 
     # Ranks follow from the partitions, which the driver does not see.
@@ -117,25 +121,27 @@ def _parts(df: DataFrame, size: int) -> list[Spill]:
                 yield from (batch.rename_columns(names) for batch in reader)
 
     names = [*df.columns, PLACE]
-    found: dict[int, Spill] = {}
+    spills: dict[int, Spill] = {}
     try:
-        rows = spread(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()
+        rows = (
+            repartition_evenly(df, size).mapInArrow(serialize, "r int, c binary").toLocalIterator()
+        )
         for rank, own in itertools.groupby(rows, key=lambda row: row.r):
-            found[rank] = Spill.of(batches_of(own))
-        return [found.get(rank) or Spill.of([]) for rank in range(size)]
+            spills[rank] = Spill.of(batches_of(own))
+        return [spills.get(rank) or Spill.of([]) for rank in range(size)]
     except BaseException:
-        for spill in found.values():
+        for spill in spills.values():
             spill.close()
         raise
 
 
 def _gpus(needed: int) -> list[str]:
     tool = shutil.which("nvidia-smi")
-    found: list[str] = []
+    gpus: list[str] = []
     if tool is not None:
         query = [tool, "--query-gpu=index", "--format=csv,noheader"]
         done = subprocess.run(query, capture_output=True, text=True, timeout=60, check=False)
-        found = done.stdout.split() if done.returncode == 0 else []
-    if len(found) < needed:
-        raise ValueError(f"{needed} processes need a GPU each, and nvidia-smi finds {len(found)}")
-    return found
+        gpus = done.stdout.split() if done.returncode == 0 else []
+    if len(gpus) < needed:
+        raise ValueError(f"{needed} processes need a GPU each, and nvidia-smi finds {len(gpus)}")
+    return gpus

@@ -1,24 +1,25 @@
 """Epochs and their metrics, shown by the driver while a run goes on.
 
-The chief's task sends them to the driver over a connection of their own. Where it cannot be made
-(a Spark Connect client that executors cannot reach) nothing is shown, and nothing else happens.
+The chief's task sends them over a connection of their own (`task.progress`). Where it cannot be
+made (a Spark Connect client that executors cannot reach) nothing is shown, and nothing else
+happens.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparktf.spark.sessions import is_connect
+from sparktf.training.messages import EPOCH_ENDED, HELLO, EpochEnded
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_LONGEST_LINE = 1 << 16
+# For who connects to say that it belongs to the run.
 _CONNECT_SECONDS = 5.0
 
 
@@ -27,14 +28,14 @@ class Listener:
 
     Args:
         host: Of this machine, as the workers know it.
-        token: What a connection must begin with.
-        show: Gets each message.
+        token: The run's, which a connection must begin with.
+        show: Gets each epoch.
 
     Raises:
         OSError: No port can be had there.
     """
 
-    def __init__(self, host: str, token: str, show: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, host: str, token: str, show: Callable[[EpochEnded], None]) -> None:
         self._token = token
         self._show = show
         self._connections: list[socket.socket] = []
@@ -74,36 +75,12 @@ class Listener:
         with contextlib.suppress(OSError, ValueError), connection:
             connection.settimeout(_CONNECT_SECONDS)
             lines = connection.makefile("rb")
-            if lines.readline(256).decode().strip() != self._token:
+            hello = HELLO.read(lines)
+            if hello is None or hello.token != self._token:
                 return
             connection.settimeout(None)
-            while line := lines.readline(_LONGEST_LINE):
-                self._show(json.loads(line))
-
-
-class Sender:
-    """The chief's end."""
-
-    def __init__(self, address: tuple[str, int] | None, token: str) -> None:
-        self._connection: socket.socket | None = None
-        if address is None:
-            return
-        with contextlib.suppress(OSError):
-            self._connection = socket.create_connection(address, timeout=_CONNECT_SECONDS)
-            self._connection.sendall(f"{token}\n".encode())
-
-    def send(self, message: dict[str, Any]) -> None:
-        if self._connection is None:
-            return
-        try:
-            self._connection.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            self.close()
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            while (epoch := EPOCH_ENDED.read(lines)) is not None:
+                self._show(epoch)
 
 
 def driver_host(spark: SparkSession | None) -> str | None:
@@ -122,8 +99,11 @@ def driver_host(spark: SparkSession | None) -> str | None:
         return None
 
 
-def text(message: dict[str, Any]) -> str:
+def text(ended: EpochEnded) -> str:
     """A line for an epoch: ``epoch 2/5: accuracy 0.9411, loss 0.1935 (3.1 s)``."""
-    epochs = f"/{message['epochs']}" if message.get("epochs") else ""
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in message["metrics"].items())
-    return f"epoch {message['epoch']}{epochs}: {metrics} ({message['seconds']:.1f} s)"
+    epochs = f"/{ended.epochs}" if ended.epochs else ""
+    metrics = ", ".join(
+        f"{name} {value if isinstance(value, str) else format(value, '.4g')}"
+        for name, value in ended.metrics.items()
+    )
+    return f"epoch {ended.epoch}{epochs}: {metrics} ({ended.seconds:.1f} s)"

@@ -41,8 +41,8 @@ class Folder:
 
     def epochs(self) -> list[int]:
         """The epochs that there are checkpoints of, the last first."""
-        found = (_PATTERN.fullmatch(name) for name in self._names())
-        return sorted((int(match[1]) for match in found if match), reverse=True)
+        matches = (_PATTERN.fullmatch(name) for name in self._names())
+        return sorted((int(match[1]) for match in matches if match), reverse=True)
 
     def write(self, epoch: int, content: bytes) -> None:
         """Writes a checkpoint, and removes older ones and what was never finished."""
@@ -131,8 +131,8 @@ def _build(model: Any) -> None:
 def _variables(model: Any) -> list[Any]:
     # Without the metrics', which begin anew in each epoch and of which some come later.
     metrics = {id(v) for v in model.metrics_variables}
-    found = [*model.variables, *model.optimizer.variables]
-    return list({id(v): v for v in found if id(v) not in metrics}.values())
+    variables = [*model.variables, *model.optimizer.variables]
+    return list({id(v): v for v in variables if id(v) not in metrics}.values())
 
 
 def _state(model: Any, state: dict[str, int]) -> bytes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sparktf.extras import require_tensorflow
+from sparktf.training.messages import Begin, EpochEnded, FromProcess, StrategyState
 
 if TYPE_CHECKING:
     import os
@@ -36,10 +36,10 @@ def context() -> TrainingContext:
     return _context
 
 
-def enter(what: Mapping[str, Any], tell: Callable[[dict[str, Any]], None]) -> TrainingContext:
+def enter(begin: Begin, report: Callable[[FromProcess], None]) -> TrainingContext:
     """Makes the context of this process."""
     global _context
-    _context = TrainingContext(what, tell)
+    _context = TrainingContext(begin, report)
     return _context
 
 
@@ -53,18 +53,18 @@ class TrainingContext:
         attempt: From 0; more after a worker was lost and the run was tried again.
     """
 
-    def __init__(self, what: Mapping[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
-        self.rank: int = what["rank"]
-        self.size: int = what["size"]
-        self.cluster_spec: dict[str, list[str]] = what["cluster_spec"]
-        self.attempt: int = what["attempt"]
-        self._spill: int | None = what["spill"]
+    def __init__(self, begin: Begin, report: Callable[[FromProcess], None]) -> None:
+        self.rank = begin.rank
+        self.size = len(begin.cluster)
+        self.cluster_spec = {"worker": list(begin.cluster)}
+        self.attempt = begin.attempt
+        self._spill = begin.spill
         self._row_counts: list[int] | None = None
         self._rows_came = threading.Event()
         if self._spill is None:
             self._rows_came.set()
-        self._seed: int = what["seed"]
-        self._tell = tell
+        self._seed = begin.seed
+        self._report = report
         self._strategy: tf.distribute.Strategy | None = None
         # Batches that were trained on before a checkpoint that this attempt has gone on from.
         self._batches_before = 0
@@ -83,7 +83,7 @@ class TrainingContext:
         self._wait_for_rows()
         return self._row_counts
 
-    def _feed(self, row_counts: list[int]) -> None:
+    def _receive_row_counts(self, row_counts: list[int]) -> None:
         """All workers' rows have come."""
         self._row_counts = row_counts
         self._rows_came.set()
@@ -115,7 +115,7 @@ class TrainingContext:
             self._strategy = tf.distribute.get_strategy()
             return self._strategy
         patches.repair_keras()
-        self._tell({"state": "joining"})
+        self._report(StrategyState("joining"))
         try:
             self._strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except RuntimeError as error:
@@ -126,7 +126,7 @@ class TrainingContext:
                 "its first operation, or not at all. Call it at the function's begin, before any "
                 "tensor, dataset or model is made"
             ) from error
-        self._tell({"state": "joined"})
+        self._report(StrategyState("joined"))
         return self._strategy
 
     def dataset(
@@ -267,16 +267,7 @@ class TrainingContext:
         self, epoch: int, epochs: int | None, metrics: Mapping[str, float], seconds: float
     ) -> None:
         if self.is_chief:
-            self._tell(
-                {
-                    "progress": True,
-                    "epoch": epoch,
-                    "epochs": epochs,
-                    "metrics": dict(metrics),
-                    "seconds": seconds,
-                    "time": time.time(),
-                }
-            )
+            self._report(EpochEnded(epoch, epochs, dict(metrics), seconds))
 
 
 def _check_positive(name: str, value: int) -> None:

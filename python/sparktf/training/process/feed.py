@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sparktf.columns import arrow as tensors
 from sparktf.columns.inputs import Input
-from sparktf.training.task import spill as train_spill
+from sparktf.training import spill as train_spill
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -142,18 +142,18 @@ class Feed:
     ) -> list[NDArray[Any]]:
         """The values of rows that are numbered in the epoch's order of the batches."""
         places = np.searchsorted(ends, rows, side="right")
-        found = np.unique(places)
+        distinct = np.unique(places)
         offsets = rows - (ends - self._sizes[order])[places]
-        if len(found) == 1:
-            values = known[order[found[0]]]
+        if len(distinct) == 1:
+            values = known[order[distinct[0]]]
             in_order = self._shuffle == 0
             at: Any = slice(offsets[0], offsets[-1] + 1) if in_order else offsets
             return [values[name][at] for name in self.inputs]
         taken = []
         for name in self.inputs:
-            sample = known[order[found[0]]][name]
+            sample = known[order[distinct[0]]][name]
             into = np.empty((len(rows), *sample.shape[1:]), sample.dtype)
-            for place in found:
+            for place in distinct:
                 here = np.flatnonzero(places == place)
                 into[here] = known[order[place]][name][offsets[here]]
             taken.append(into)

@@ -2,9 +2,9 @@
 
     python -m sparktf.training.process.run REPORTS ALIVE
 
-REPORTS is the descriptor that messages go to (a line of JSON, and as many bytes as it says), ALIVE
-one that reads nothing until the task is gone. What to run comes by the standard input, and later
-how many rows each worker has, once they all have theirs.
+REPORTS is the descriptor that messages to the task go to, ALIVE one that reads nothing until the
+task is gone. The task's messages come by the standard input: first what to run, then how many rows
+each worker has, and at last that the process may leave.
 """
 
 from __future__ import annotations
@@ -16,12 +16,23 @@ import json
 import os
 import pickle
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import traceback
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn
+
+from sparktf.training.messages import (
+    FROM_PROCESS,
+    TO_PROCESS,
+    Begin,
+    FromProcess,
+    Leave,
+    Raised,
+    Returned,
+    RowCounts,
+    ToProcess,
+)
 
 if TYPE_CHECKING:
     from sparktf.training.process.context import TrainingContext
@@ -30,22 +41,22 @@ if TYPE_CHECKING:
 _CUT_OFF_CLASSES = ("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError")
 _CUT_OFF_SIGNS = ("Collective ops is aborted", "coordination service", "Connection reset by peer")
 _PORT_TAKEN = "Could not start gRPC server"
-_LONGEST_TRACEBACK = 60_000
+_LONGEST_ERROR = 4000
+_LONGEST_TEXT = 60_000
 
 _PR_SET_PDEATHSIG = 1
 
 
 class Reports:
-    """What the task is told."""
+    """The way to the task, for any thread."""
 
     def __init__(self, descriptor: int) -> None:
         self._lock = threading.Lock()
         self._file: IO[bytes] = os.fdopen(descriptor, "wb")
 
-    def send(self, message: dict[str, Any], content: bytes = b"") -> None:
+    def send(self, message: FromProcess) -> None:
         with self._lock:
-            line = json.dumps({**message, "bytes": len(content)}, default=str)
-            self._file.write(line.encode() + b"\n" + content)
+            self._file.write(FROM_PROCESS.encode(message))
             self._file.flush()
 
 
@@ -80,20 +91,24 @@ def _die_with_the_task(alive: int) -> None:
     os.close(alive)
 
 
-def _command(commands: IO[bytes]) -> dict[str, Any]:
-    size = commands.read(8)
-    if len(size) < 8:
+def _next_command(commands: IO[bytes]) -> ToProcess:
+    command = TO_PROCESS.read(commands)
+    if command is None:
         os._exit(1)  # the task is gone
-    command: dict[str, Any] = pickle.loads(commands.read(struct.unpack("!Q", size)[0]))
     return command
 
 
-def _obey(commands: IO[bytes], context: TrainingContext) -> None:
-    """Does what the task has to say while the function runs."""
-    while "leave" not in (command := _command(commands)):
-        context._feed(command["row_counts"])
-    _flush()
-    os._exit(0)
+def _follow(commands: IO[bytes], context: TrainingContext) -> None:
+    """Does what the task tells while the function runs, and after it has returned."""
+    while True:
+        match _next_command(commands):
+            case RowCounts(rows):
+                context._receive_row_counts(list(rows))
+            case Leave():
+                _flush()
+                os._exit(0)
+            case Begin():
+                raise AssertionError("the function has begun")
 
 
 def _flush() -> None:
@@ -108,14 +123,15 @@ def _run(commands: IO[bytes], reports: Reports) -> None:
     dumps: Any = cloudpickle.dumps
     from sparktf.training.process import context as train_context
 
-    what = _command(commands)
-    for name, text in what["env"].items():
-        os.environ.setdefault(name, text)  # what the user has set stays
-    context = train_context.enter(what["context"], reports.send)
-    threading.Thread(target=_obey, args=(commands, context), daemon=True).start()
+    begin = _next_command(commands)
+    assert isinstance(begin, Begin)
+    if len(begin.cluster) > 1:
+        os.environ.setdefault("TF_CONFIG", _tf_config(begin))  # what the user has set stays
+    context = train_context.enter(begin, reports.send)
+    threading.Thread(target=_follow, args=(commands, context), daemon=True).start()
     try:
         try:
-            function, args, kwargs = cloudpickle.loads(what["function"])
+            function, args, kwargs = cloudpickle.loads(begin.function)
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
                 f"the function that is to be run needs the module {error.name!r}, which the "
@@ -124,24 +140,31 @@ def _run(commands: IO[bytes], reports: Reports) -> None:
                 name=error.name,
             ) from error
         value = function(*args, **kwargs)
-        content = dumps(value) if what["wants_value"] else b""
+        pickled = dumps(value) if begin.wants_value else b""
         # Whether all workers have rows is known then, and whether the disks hold them.
         context._wait_for_rows()
     except BaseException as error:  # SystemExit too
-        _tell_exception(error, reports)
+        reports.send(_raised(error))
         _flush()
         os._exit(1)
     _flush()
-    reports.send({"returned": True}, content)
+    reports.send(Returned(pickled))
 
 
-def _tell_exception(error: BaseException, reports: Reports) -> None:
+def _tf_config(begin: Begin) -> str:
+    """What TensorFlow's cluster resolver reads."""
+    task = {"type": "worker", "index": begin.rank}
+    return json.dumps({"cluster": {"worker": begin.cluster}, "task": task})
+
+
+def _raised(error: BaseException) -> Raised:
+    """What the task gets to know of an exception; prints it."""
     from pyspark import cloudpickle
 
     dumps: Any = cloudpickle.dumps
     name = type(error).__name__
     text = str(error)
-    kind = "raised"
+    kind: Literal["raised", "cut off", "port"] = "raised"
     if _PORT_TAKEN in text:
         kind = "port"
     elif name in _CUT_OFF_CLASSES or any(sign in text for sign in _CUT_OFF_SIGNS):
@@ -152,19 +175,17 @@ def _tell_exception(error: BaseException, reports: Reports) -> None:
     lines = traceback.format_exception(type(error), error, frames)
     try:
         pickled = base64.b64encode(dumps(error)).decode()
-        if len(pickled) > _LONGEST_TRACEBACK:
+        if len(pickled) > _LONGEST_TEXT:
             pickled = ""
         pickle.loads(base64.b64decode(pickled or "gAROLg=="))  # some can be made, but not read
     except Exception:
         pickled = ""
     print("".join(lines), end="", file=sys.stderr)
-    reports.send(
-        {
-            "raised": kind,
-            "error": f"{name}: {text}"[:4000],
-            "traceback": "".join(lines)[-_LONGEST_TRACEBACK:],
-            "exception": pickled,
-        }
+    return Raised(
+        kind,
+        error=f"{name}: {text}"[:_LONGEST_ERROR],
+        traceback="".join(lines)[-_LONGEST_TEXT:],
+        exception=pickled,
     )
 
 

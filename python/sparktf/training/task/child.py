@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import json
 import os
-import pickle
 import signal
-import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import IO, Any
 
 from sparktf.quiet import is_noise
-from sparktf.training.job import LOG_LINES
+from sparktf.training.messages import (
+    FROM_PROCESS,
+    TO_PROCESS,
+    FromProcess,
+    ProcessExited,
+    ToProcess,
+)
+
+# Lines that the message of a failure has.
+_LOG_LINES = 60
 
 _LONGEST_LOG_LINE = 2000
 
@@ -33,8 +38,7 @@ class WorkerProcess:
     Args:
         env: Its environment variables.
         spill: Descriptor of the file with its rows, or None.
-        tell: Gets what the process tells, called by a thread: `(message, bytes)`; and once, at
-            the end, `({"exit": code}, b"")`.
+        report: Gets what the process tells, and at last its exit; called by a thread.
         prefix: Of its lines in the log; None for no log.
     """
 
@@ -42,13 +46,13 @@ class WorkerProcess:
         self,
         env: Mapping[str, str],
         spill: int | None,
-        tell: Callable[[dict[str, Any], bytes], None],
+        report: Callable[[FromProcess | ProcessExited], None],
         prefix: str | None,
     ) -> None:
-        self._tell = tell
+        self._report = report
         self._prefix = prefix
         self._with_gpu = bool(env.get("CUDA_VISIBLE_DEVICES"))
-        self._log: collections.deque[str] = collections.deque(maxlen=LOG_LINES)
+        self._log: collections.deque[str] = collections.deque(maxlen=_LOG_LINES)
         reports, report_end = os.pipe()
         alive_end, self._alive = os.pipe()
         inherited = [report_end, alive_end] + ([] if spill is None else [spill])
@@ -85,17 +89,12 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def begin(self, what: Mapping[str, Any]) -> None:
-        """Lets it run the function: `what` is all that it must know, see `process.run`."""
-        self._command(what)
-
-    def feed(self, row_counts: list[int]) -> None:
-        """Tells it that all workers' rows have come, and how many each has."""
-        self._command({"row_counts": row_counts})
-
-    def leave(self) -> None:
-        """Lets a process whose function has returned end by itself."""
-        self._command({"leave": True})
+    def tell(self, command: ToProcess) -> None:
+        """Tells it what it is to do, unless it has ended."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(TO_PROCESS.encode(command))
+            self._process.stdin.flush()
 
     def kill(self) -> None:
         """Ends the process, and all that it has started, now."""
@@ -119,13 +118,6 @@ class WorkerProcess:
             self._logging.join(2)
         return tuple(self._log)
 
-    def _command(self, message: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None
-        content = pickle.dumps(dict(message))
-        with contextlib.suppress(OSError):  # it has ended
-            self._process.stdin.write(struct.pack("!Q", len(content)) + content)
-            self._process.stdin.flush()
-
     def _read_log(self) -> None:
         output = self._process.stdout
         assert output is not None
@@ -144,10 +136,8 @@ class WorkerProcess:
 
     def _read_reports(self, descriptor: int) -> None:
         with contextlib.suppress(OSError, ValueError), os.fdopen(descriptor, "rb") as reports:
-            while line := reports.readline():
-                message = json.loads(line)
-                content = _exactly(reports, message.pop("bytes", 0))
-                self._tell(message, content)
+            while (message := FROM_PROCESS.read(reports)) is not None:
+                self._report(message)
         # Closed by its end. Where something else has closed it, nothing more can be told.
         try:
             code = self._process.wait(5)
@@ -155,11 +145,4 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             code = self._process.wait()
-        self._tell({"exit": code}, b"")
-
-
-def _exactly(source: IO[bytes], size: int) -> bytes:
-    content = source.read(size)
-    if len(content) < size:
-        raise ValueError("the process ended in the middle of a message")
-    return content
+        self._report(ProcessExited(code))

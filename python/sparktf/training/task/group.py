@@ -5,25 +5,32 @@ for: when one process fails, the others wait in TensorFlow's collective operatio
 for ever; here all of them are told at once, and all learn how each one has ended. A connection
 that breaks is a task that is gone.
 
-Messages are lines of JSON, and the first of a connection has the run's token.
+The first on a connection has the run's token.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
 
-from sparktf.training.job import Outcome, cause
-
-Message = dict[str, Any]
-
-# A message has a traceback and log lines in it, each cut to some thousand characters.
-_LONGEST_LINE = 16 << 20
+from sparktf.training.messages import (
+    FROM_COORDINATOR,
+    HELLO,
+    TO_COORDINATOR,
+    AllEnded,
+    CoordinatorLost,
+    Ended,
+    FromCoordinator,
+    Hello,
+    RowCounts,
+    RowsWritten,
+    Stop,
+    StrategyState,
+    ToCoordinator,
+)
+from sparktf.training.outcomes import Outcome, cause
 
 # For a worker to tell of its end, if that has cut off another: it takes milliseconds.
 _GRACE_SECONDS = 2.0
@@ -45,7 +52,7 @@ class Coordinator:
         self._rows: dict[int, int] = {}
         self._stopped = False
         # What all have been told, which who comes later must hear too.
-        self._said: list[Message] = []
+        self._told_all: list[FromCoordinator] = []
         self._listener = socket.create_server(("", 0), backlog=size + 8)
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -75,72 +82,62 @@ class Coordinator:
         try:
             connection.settimeout(_CONNECT_SECONDS)
             lines = connection.makefile("rb")
-            hello = json.loads(lines.readline(4096) or b"{}")
-            if hello.get("token") != self._token:
+            hello = HELLO.read(lines)
+            if hello is None or hello.token != self._token:
                 return
-            rank, host = int(hello["rank"]), str(hello["host"])
+            rank, host = hello.rank, hello.host
             connection.settimeout(None)
             with self._lock:
                 self._members[rank] = connection
-                for message in self._said:
-                    _send(connection, message)
-            while line := lines.readline(_LONGEST_LINE):
-                self._heard(rank, json.loads(line))
+                for earlier in self._told_all:
+                    _send(connection, FROM_COORDINATOR.encode(earlier))
+            while (message := TO_COORDINATOR.read(lines)) is not None:
+                self._hear(rank, message)
         except (OSError, ValueError):
             pass
         finally:
             _close(connection)
             if rank >= 0:
-                gone = Outcome(rank, host, "lost", "lost its Spark task")
-                self._ended(rank, gone)
+                self._hear(rank, Ended(Outcome(rank, host, "lost", "lost its Spark task")))
 
-    def _heard(self, rank: int, message: Message) -> None:
-        if "outcome" in message:
-            self._ended(rank, Outcome.of(message["outcome"]))
-            return
+    def _hear(self, rank: int, message: ToCoordinator) -> None:
+        """Under the lock, lest what two members are told mixes."""
         with self._lock:
-            if "rows" in message:
-                self._rows[rank] = int(message["rows"])
-                if len(self._rows) == self._size:
-                    self._tell_all({"row_counts": [self._rows[r] for r in range(self._size)]})
-                return
-            self._states[rank] = str(message["state"])
-        self._check()
+            match message:
+                case StrategyState(state):
+                    self._states[rank] = state
+                    self._stop_or_end()
+                case RowsWritten(rows):
+                    self._rows[rank] = rows
+                    if len(self._rows) == self._size:
+                        self._tell_all(RowCounts(tuple(self._rows[r] for r in range(self._size))))
+                case Ended(outcome):
+                    # The first is how it has ended: a task is gone after that.
+                    if rank not in self._outcomes:
+                        self._outcomes[rank] = outcome
+                        self._stop_or_end()
 
-    def _ended(self, rank: int, outcome: Outcome) -> None:
-        with self._lock:
-            if rank in self._outcomes:
-                return
-            self._outcomes[rank] = outcome
-        self._check()
+    def _stop_or_end(self) -> None:
+        """Tells the members what follows from the outcomes and the states that there are now."""
+        outcomes = [self._outcomes[rank] for rank in sorted(self._outcomes)]
+        if len(outcomes) == self._size:
+            self._tell_all(AllEnded(tuple(outcomes)))
+        elif not self._stopped:
+            failure = cause(outcomes)
+            if failure is not None:
+                self._stopped = True
+                # Who was cut off may be quicker than the one whose end it tells of.
+                self._tell_all(Stop("", _GRACE_SECONDS if failure.kind == "cut off" else 0.0))
+            else:
+                reason, waiting = self._stalled()
+                self._stopped = bool(reason)
+                for rank in waiting:
+                    _send(self._members[rank], FROM_COORDINATOR.encode(Stop(reason, 0.0)))
 
-    def _check(self) -> None:
-        with self._lock:
-            outcomes = list(self._outcomes.values())
-            message: Message | None = None
-            if len(outcomes) == self._size:
-                message = {"end": [asdict(o) for o in sorted(outcomes, key=lambda o: o.rank)]}
-            elif not self._stopped:
-                found = cause(outcomes)
-                if found is not None:
-                    self._stopped = True
-                    message = {"reason": "", "seconds": 0.0}
-                    if found.kind == "cut off":
-                        # It may be quicker than the one whose end it tells of.
-                        message["seconds"] = _GRACE_SECONDS
-                else:
-                    reason, waiting = self._stalled()
-                    self._stopped = bool(reason)
-                    for rank in waiting:
-                        _send(self._members[rank], {"reason": reason, "seconds": 0.0})
-            if message is not None:
-                self._tell_all(message)
-
-    def _tell_all(self, message: Message) -> None:
-        """Under the lock, lest two messages mix."""
-        self._said.append(message)
+    def _tell_all(self, message: FromCoordinator) -> None:
+        self._told_all.append(message)
         for member in self._members.values():
-            _send(member, message)
+            _send(member, FROM_COORDINATOR.encode(message))
 
     def _stalled(self) -> tuple[str, list[int]]:
         """Why those that wait in ctx.strategy() for all others wait in vain, and who does."""
@@ -164,10 +161,8 @@ class Member:
 
     Args:
         address: The server's host and port.
-        rank: This worker's.
-        host: This worker's.
-        token: The run's.
-        heard: Gets each message, and None once when the connection is gone; called by a thread.
+        hello: This task's.
+        hear: Gets each message, and at last that the connection is gone; called by a thread.
 
     Raises:
         OSError: The server cannot be reached.
@@ -176,19 +171,17 @@ class Member:
     def __init__(
         self,
         address: tuple[str, int],
-        rank: int,
-        host: str,
-        token: str,
-        heard: Callable[[Message | None], None],
+        hello: Hello,
+        hear: Callable[[FromCoordinator | CoordinatorLost], None],
     ) -> None:
         self._connection = socket.create_connection(address, timeout=_CONNECT_SECONDS)
         self._connection.settimeout(None)
-        self._heard = heard
-        _send(self._connection, {"token": token, "rank": rank, "host": host})
+        self._hear = hear
+        _send(self._connection, HELLO.encode(hello))
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def tell(self, message: Message) -> None:
-        _send(self._connection, message)
+    def tell(self, message: ToCoordinator) -> None:
+        _send(self._connection, TO_COORDINATOR.encode(message))
 
     def close(self) -> None:
         _close(self._connection)
@@ -196,15 +189,15 @@ class Member:
     def _listen(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             lines = self._connection.makefile("rb")
-            while line := lines.readline():
-                self._heard(json.loads(line))
-        self._heard(None)
+            while (message := FROM_COORDINATOR.read(lines)) is not None:
+                self._hear(message)
+        self._hear(CoordinatorLost())
 
 
-def _send(connection: socket.socket, message: Message) -> None:
+def _send(connection: socket.socket, message: bytes) -> None:
     # A connection that is gone is noticed by who reads from it.
     with contextlib.suppress(OSError):
-        connection.sendall(json.dumps(message).encode() + b"\n")
+        connection.sendall(message)
 
 
 def _close(connection: socket.socket) -> None:

@@ -1,26 +1,37 @@
-"""What one worker's Spark task does with its rows: a process with TensorFlow, and its end."""
+"""One worker: it starts a process, meets the others, lets the function begin, and brings the rows.
+
+In a Spark task, or in a thread of the driver.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sparktf import quiet
-from sparktf.training.driver.progress import Sender
-from sparktf.training.job import Job, Outcome, cause, refusals, without_rows
+from sparktf.training.job import Job
+from sparktf.training.messages import (
+    TASK_READY,
+    Begin,
+    Hello,
+    RowsRefused,
+    RowsWritten,
+    TaskEvent,
+    TaskReady,
+)
+from sparktf.training.outcomes import Outcome, cause, refusals
+from sparktf.training.spill import DiskError, Spill
 from sparktf.training.task.child import WorkerProcess
-from sparktf.training.task.group import Coordinator, Member, Message
-from sparktf.training.task.spill import DiskError, Spill
+from sparktf.training.task.group import Coordinator, Member
+from sparktf.training.task.progress import Sender
+from sparktf.training.task.watch import Watch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,13 +39,7 @@ if TYPE_CHECKING:
 # A port that was taken is chosen anew so often in all.
 _PORT_ATTEMPTS = 3
 
-# A process whose function has returned stays for so long beside those that still run: they may
-# fetch from it what they reduce together. If they wait for more than that, they learn by its end
-# that it will not come.
-_LINGER_SECONDS = 20.0
-
-# From a process and from the other tasks: which of the two, a message, and bytes.
-Events = queue.Queue[tuple[str, Message, bytes]]
+Events = queue.Queue[TaskEvent]
 
 
 class Worker:
@@ -46,6 +51,12 @@ class Worker:
         host: Where the others reach this one.
         gather: Gives everyone's texts, by rank, to each who gives one; waits for all.
         gpus: Addresses of the GPUs that it may use.
+
+    Attributes:
+        outcomes: How all workers have ended, by rank.
+        value: What the function has returned here, pickled; empty if it is not wanted.
+        ends_with_parent: Whether this process must end with the one that started it, as Spark's
+            tasks must.
     """
 
     def __init__(
@@ -61,10 +72,10 @@ class Worker:
         self.host = host
         self._gather = gather
         self._gpus = gpus
-        self.outcomes: list[Outcome] = []
-        self.result = b""
-        # Whether it must end with the process that started this one, as Spark's tasks must.
+        self.outcomes: tuple[Outcome, ...] = ()
+        self.value = b""
         self.ends_with_parent = False
+        self._parent = os.getppid()
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
@@ -72,33 +83,33 @@ class Worker:
         self._cancelled.set()
 
     def run(
-        self, rows: Spill | None, coming: Iterable[pa.RecordBatch] = (), refused: str = ""
+        self, spill: Spill | None, batches: Iterable[pa.RecordBatch] = (), refusal: str = ""
     ) -> None:
-        """Runs the function, here and with the other workers; sets `outcomes` and `result`.
+        """Runs the function, here and with the other workers; sets `outcomes` and `value`.
 
         Args:
-            rows: This worker's, in a run that feeds them.
-            coming: What is still to be added to them. It is, while the process starts; unless the
-                run ends before.
-            refused: Why it cannot begin, if it cannot.
+            spill: Gets this worker's rows, in a run that feeds them.
+            batches: The rows that are not in it yet. They are added while the process starts;
+                unless the run ends before.
+            refusal: Why the run cannot begin here, or "".
 
         Raises:
             RuntimeError: Another worker's task is gone.
         """
         if self.job.use_gpu and not self._gpus:
-            refused = (
+            refusal = (
                 "has no GPU from Spark: use_gpu=True needs spark.task.resource.gpu.amount, and "
                 "executors whose discovery script finds GPUs"
             )
-        remaining = iter(coming)
+        remaining = iter(batches)
         for _ in range(_PORT_ATTEMPTS):
-            self._run_once(rows, remaining, refused)
+            self._run_once(spill, remaining, refusal)
             failure = cause(self.outcomes)
             if failure is None or failure.kind != "port":
                 return
 
     def _run_once(
-        self, spill: Spill | None, coming: Iterator[pa.RecordBatch], refused: str
+        self, spill: Spill | None, batches: Iterator[pa.RecordBatch], refusal: str
     ) -> None:
         with contextlib.ExitStack() as stack:
             port = stack.enter_context(_reserved_port())
@@ -109,45 +120,51 @@ class Worker:
             events: Events = queue.Queue()
             watcher = stack.enter_context(ThreadPoolExecutor(1))
             # Before the others are known: Spark takes a second for that, as Python does to begin.
-            process = self._start(spill, events)
+            process = self._start_process(spill, events)
             stack.callback(process.kill)
-            told = {
-                "host": self.host,
-                "port": port.getsockname()[1],
-                "coordinator": coordinator.port if coordinator else 0,
-                "refused": refused,
-            }
-            members = [json.loads(text) for text in self._gather(json.dumps(told))]
-            reasons = [m["refused"] for m in members]
-            if any(reasons):
-                self.outcomes = refusals(reasons, [m["host"] for m in members])
+            coordinator_port = coordinator.port if coordinator else None
+            tasks = self._meet(
+                TaskReady(self.host, port.getsockname()[1], coordinator_port, refusal)
+            )
+            if any(task.refusal for task in tasks):
+                self.outcomes = refusals(
+                    [task.refusal for task in tasks], [task.host for task in tasks]
+                )
                 return
-            member = self._member(members[0], events)
+            hello = Hello(self.job.token, self.rank, self.host)
+            member = self._join(tasks[0], hello, events)
             stack.callback(member.close)
-            sender = Sender(self.job.progress if self.rank == 0 else None, self.job.token)
-            stack.callback(sender.close)
-            process.begin(self._what(members, spill))
-            watching = watcher.submit(self._attend, process, member, sender, events)
+            epochs = Sender(self.job.progress_address if self.rank == 0 else None, hello)
+            stack.callback(epochs.close)
+            process.tell(self._begin(tasks, spill))
+            watch = Watch(self.rank, self.host, process, member, epochs, events)
+            watching = watcher.submit(watch.until_all_ended, self._check_wanted)
             if spill is not None:
-                events.put(("rows", _fill(spill, coming, watching.done), b""))
+                written = _write_rows(spill, batches, watching.done)
+                if written is not None:
+                    events.put(written)
             watching.result()
+            self.outcomes, self.value = watch.outcomes, watch.value
 
-    def _member(self, first: Message, events: Events) -> Member:
-        host = first["host"] if self.rank > 0 else "127.0.0.1"
+    def _meet(self, ready: TaskReady) -> list[TaskReady]:
+        """All tasks, by rank; waits for them."""
+        texts = self._gather(TASK_READY.encode(ready).decode())
+        return [TASK_READY.decode(text.encode()) for text in texts]
 
-        def heard(message: Message | None) -> None:
-            events.put(("group", {"gone": True} if message is None else message, b""))
-
+    def _join(self, chiefs_task: TaskReady, hello: Hello, events: Events) -> Member:
+        host = chiefs_task.host if self.rank > 0 else "127.0.0.1"
+        port = chiefs_task.coordinator_port
+        assert port is not None
         try:
-            return Member((host, first["coordinator"]), self.rank, self.host, self.job.token, heard)
+            return Member((host, port), hello, events.put)
         except OSError as error:
             raise RuntimeError(
                 f"worker {self.rank} on {self.host} cannot reach worker 0's task at "
-                f"{host}:{first['coordinator']}: {error}. Executors must be able to connect to "
-                "each other, on any port"
+                f"{host}:{port}: {error}. Executors must be able to connect to each other, on any "
+                "port"
             ) from error
 
-    def _start(self, spill: Spill | None, events: Events) -> WorkerProcess:
+    def _start_process(self, spill: Spill | None, events: Events) -> WorkerProcess:
         env = dict(os.environ)
         env.pop("TF_CONFIG", None)
         quiet.only_errors(env)
@@ -161,120 +178,46 @@ class Worker:
         return WorkerProcess(
             env,
             spill.file.fileno() if spill else None,
-            lambda message, content: events.put(("process", message, content)),
+            events.put,
             f"[sparktf worker {self.rank}] " if self.job.logs else None,
         )
 
-    def _what(self, members: list[Message], spill: Spill | None) -> dict[str, Any]:
-        """What the process is to do, see `process.run`."""
-        cluster = [f"{m['host']}:{m['port']}" for m in members]
-        task = {"type": "worker", "index": self.rank}
-        config = json.dumps({"cluster": {"worker": cluster}, "task": task})
-        return {
-            "context": {
-                "rank": self.rank,
-                "size": self.job.size,
-                "attempt": self.job.attempt,
-                "cluster_spec": {"worker": cluster},
-                "spill": spill.file.fileno() if spill else None,
-                "seed": self.job.seed,
-            },
-            "env": {"TF_CONFIG": config} if self.job.size > 1 else {},
-            "function": self.job.function,
-            "wants_value": self.rank == 0 or self.job.all_results,
-        }
+    def _begin(self, tasks: list[TaskReady], spill: Spill | None) -> Begin:
+        return Begin(
+            rank=self.rank,
+            cluster=tuple(f"{task.host}:{task.port}" for task in tasks),
+            attempt=self.job.attempt,
+            seed=self.job.seed,
+            spill=spill.file.fileno() if spill else None,
+            wants_value=self.rank == 0 or self.job.all_results,
+            function=self.job.function,
+        )
 
-    def _attend(
-        self, process: WorkerProcess, member: Member, progress: Sender, events: Events
-    ) -> None:
-        """Watches over the process until all workers have ended."""
-        outcome: Outcome | None = None
-        leave_at = kill_at = float("inf")
-        parent = os.getppid()
-
-        def end(kind: str, **details: Any) -> None:
-            nonlocal outcome
-            if outcome is None:
-                log = process.last_lines() if kind not in ("returned", "stopped") else ()
-                outcome = Outcome(self.rank, self.host, kind, log=log, **details)
-                member.tell({"outcome": asdict(outcome)})
-
-        while True:
-            source, message, content = _next(events, min(leave_at, kill_at))
-            if self.ends_with_parent and os.getppid() != parent:
-                os._exit(1)  # the executor is gone; the process goes with this one
-            if self._cancelled.is_set():
-                raise InterruptedError("the run was interrupted")
-            if source == "process":
-                if "state" in message:
-                    member.tell(message)
-                elif "progress" in message:
-                    progress.send(message)
-                elif "returned" in message:
-                    self.result = content
-                    end("returned")
-                    leave_at = time.monotonic() + _LINGER_SECONDS
-                elif "raised" in message:
-                    process.kill()
-                    details = {key: message[key] for key in ("error", "traceback", "exception")}
-                    end(message["raised"], **details)
-                else:
-                    end("died", exit_code=message["exit"])
-            elif source == "rows":
-                if "refused" in message:
-                    process.kill()
-                    end("refused", error=message["refused"])
-                else:
-                    member.tell(message)
-            elif source == "group" and "row_counts" in message:
-                counts = message["row_counts"]
-                if min(counts) > 0:
-                    process.feed(counts)
-                elif counts.index(0) == self.rank:
-                    process.kill()
-                    end("refused", error=without_rows(counts))
-            elif source == "group":
-                if "end" in message:
-                    self.outcomes = [Outcome.of(found) for found in message["end"]]
-                    return
-                if "gone" in message:
-                    raise RuntimeError(f"worker 0 lost its Spark task, so {self.rank} ends")
-                if message["reason"]:
-                    end("refused", error=message["reason"])
-                kill_at = time.monotonic() + message["seconds"]
-            now = time.monotonic()
-            if now >= kill_at:
-                kill_at = float("inf")
-                process.kill()
-                end("stopped")
-            if now >= leave_at:
-                leave_at = float("inf")
-                process.leave()
+    def _check_wanted(self) -> None:
+        """Ends the watch over a process that nobody wants any more."""
+        if self.ends_with_parent and os.getppid() != self._parent:
+            os._exit(1)  # the executor is gone; the process goes with this one
+        if self._cancelled.is_set():
+            raise InterruptedError("the run was interrupted")
 
 
-def _next(events: Events, until: float) -> tuple[str, Message, bytes]:
-    """The next event; an empty one after a second or at the time `until`."""
+def _write_rows(
+    spill: Spill, batches: Iterator[pa.RecordBatch], is_over: Callable[[], bool]
+) -> RowsWritten | RowsRefused | None:
+    """Adds the rows as they come; None if the run is over before all have."""
     try:
-        return events.get(timeout=max(0.0, min(1.0, until - time.monotonic())))
-    except queue.Empty:
-        return "", {}, b""
-
-
-def _fill(spill: Spill, coming: Iterator[pa.RecordBatch], is_over: Callable[[], bool]) -> Message:
-    """Adds the rows that come, unless the run is over; gives what the others are told of them."""
-    try:
-        for batch in coming:
+        for batch in batches:
             spill.add(batch)
             if is_over():
-                return {}
+                return None
         spill.finish()
     except DiskError as error:
-        return {"refused": error.strerror or str(error)}
-    return {"rows": spill.rows}
+        return RowsRefused(error.strerror or str(error))
+    return RowsWritten(spill.rows)
 
 
 @contextlib.contextmanager
-def _reserved_port() -> Any:
+def _reserved_port() -> Iterator[socket.socket]:
     """A socket that keeps its port from all others but the process that is to have it.
 
     Linux and macOS let sockets of one user share a port if all of them ask for it, as TensorFlow's
