@@ -72,7 +72,7 @@ def fit(dataset_of, validation, callbacks=()):
     history = model.fit(
         dataset_of(context, "x"),
         steps_per_epoch=STEPS,
-        epochs=EPOCHS,
+        epochs=np.int64(EPOCHS),  # any number will do
         verbose=0,
         callbacks=[*callbacks],
     )

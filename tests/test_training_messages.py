@@ -63,9 +63,9 @@ def test_messages_come_as_they_were_sent(kind, data):
 
 
 def test_values_that_are_no_json_come_as_text():
-    epoch = EpochEnded(3, np.int64(5), {"loss": np.float32(0.25), "f1": 0.5}, 1)
+    epoch = EpochEnded(np.int64(3), np.int64(5), {"loss": np.float32(0.25), "f1": 0.5}, 1)
     received = EPOCH_ENDED.decode(EPOCH_ENDED.encode(epoch))
-    assert received == EpochEnded(3, "5", {"loss": "0.25", "f1": 0.5}, 1.0)
+    assert received == EpochEnded("3", "5", {"loss": "0.25", "f1": 0.5}, 1.0)
     assert progress.text(received) == "epoch 3/5: loss 0.25, f1 0.5 (1.0 s)"
 
 

@@ -106,6 +106,9 @@ class Leave(Message):
 
 # ---- From a process to its task
 
+# As text, what JSON has no number for.
+EpochNumber: TypeAlias = int | float | str
+
 
 @dataclass(frozen=True)
 class StrategyState(Message):
@@ -125,12 +128,12 @@ class EpochEnded(Message):
     Attributes:
         epoch: Its number, from 1.
         epochs: How many there are to be, if that is known.
-        metrics: By name. As text, here and there, what JSON has no number for.
+        metrics: By name; as text, what JSON has no number for.
         seconds: How long the epoch took.
     """
 
-    epoch: int
-    epochs: int | str | None
+    epoch: EpochNumber
+    epochs: EpochNumber | None
     metrics: dict[str, float | str]
     seconds: float
 

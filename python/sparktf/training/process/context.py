@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sparktf.extras import require_tensorflow
-from sparktf.training.messages import Begin, EpochEnded, FromProcess, StrategyState
+from sparktf.training.messages import Begin, EpochEnded, EpochNumber, FromProcess, StrategyState
 
 if TYPE_CHECKING:
     import os
@@ -264,7 +264,11 @@ class TrainingContext:
         return train_checkpoint.callback(os.fspath(uri), self)
 
     def _report_epoch(
-        self, epoch: int, epochs: int | None, metrics: Mapping[str, float], seconds: float
+        self,
+        epoch: EpochNumber,
+        epochs: EpochNumber | None,
+        metrics: Mapping[str, float],
+        seconds: float,
     ) -> None:
         if self.is_chief:
             self._report(EpochEnded(epoch, epochs, dict(metrics), seconds))

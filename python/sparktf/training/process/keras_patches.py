@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sparktf.training.messages import EpochNumber
+
 # 3.10, 3.12, 3.13 and 3.15 have been compared with one process; 3.8 takes no such dataset.
 _TESTED = ((3, 10), (3, 15))
 
-EpochReport = Callable[[int, "int | None", Mapping[str, float], float], None]
+EpochReport = Callable[[EpochNumber, "EpochNumber | None", Mapping[str, float], float], None]
 
 
 def repair_keras() -> None:
@@ -109,6 +111,11 @@ def report_epochs(report: EpochReport) -> None:
         _report_epochs(tf_keras, report)
 
 
+def _number(given: Any) -> EpochNumber:
+    """What Keras was given: Python's number, NumPy's, or a tensor."""
+    return given if type(given) in (int, float) else str(given)
+
+
 def _report_epochs(keras: Any, report: EpochReport) -> None:
     kind = keras.callbacks.CallbackList
     original = kind.__init__
@@ -124,7 +131,10 @@ def _report_epochs(keras: Any, report: EpochReport) -> None:
                 if isinstance(value, (int, float)) or getattr(value, "ndim", None) == 0
             }
             seconds = time.perf_counter() - self._begin
-            report(epoch + 1, (self.params or {}).get("epochs"), metrics, seconds)
+            epochs = (self.params or {}).get("epochs")
+            report(
+                _number(epoch + 1), None if epochs is None else _number(epochs), metrics, seconds
+            )
 
     def with_epochs(
         self: Any, callbacks: Any = None, add_history: bool = False, *args: Any, **kwargs: Any
