@@ -229,6 +229,10 @@ docs: $(DOCS_TOOLS) $(LAUNCHER) ## The documentation as a site, in target/site
 	$(call quietly,Building the site,site,NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build)
 	@echo target/site/index.html
 
+.PHONY: notebooks
+notebooks: $(PACKAGE) $(JARS_BUILT) ## Runs examples/notebooks, and saves what they show
+	.venv/bin/python tests/notebooks.py
+
 # Each in turn, for ARGS="--minutes 60" or as many cases as ARGS="--count 1000" says.
 FUZZERS := fuzz-records fuzz-files-python fuzz-readers fuzz-feed fuzz-scoring fuzz-scoring-python
 .PHONY: fuzz $(FUZZERS)

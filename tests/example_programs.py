@@ -16,6 +16,11 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 _OF_THIS_SESSION = ("PYSPARK_SUBMIT_ARGS", "SPARK_TESTING", "SPARK_HOME")
 
 
+def environment() -> dict[str, str]:
+    """That of a program with a session of its own."""
+    return {name: text for name, text in os.environ.items() if name not in _OF_THIS_SESSION}
+
+
 def run(program: str, arguments: Sequence[object], folder: Path, **variables: str) -> str:
     """What it prints; asserts that it succeeds and leaves no process.
 
@@ -29,11 +34,10 @@ def run(program: str, arguments: Sequence[object], folder: Path, **variables: st
     if program.endswith(".py"):
         command.insert(0, sys.executable)
         variables["PYSPARK_SUBMIT_ARGS"] = "--master local[2] pyspark-shell"
-    env = {name: text for name, text in os.environ.items() if name not in _OF_THIS_SESSION}
     done = subprocess.run(
         command,
         cwd=folder,
-        env=env | variables,
+        env=environment() | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
