@@ -35,6 +35,22 @@ def test_an_export_of_keras_3_needs_no_repair(models):
     assert restored_by_name(models.linear) == SCORES
 
 
+def test_no_temporary_path_is_logged_as_the_models(tmp_path, caplog):
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    level = logger.level
+    logger.setLevel("INFO")
+    try:
+        sparktf.save_model(scoring_models.linear_keras(2.0, -3.0, 0.5), tmp_path / "model")
+        logger.info("what else there is to say")
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(caplog.handler)
+    assert {record.getMessage() for record in caplog.records} == {"what else there is to say"}
+
+
 def test_a_keras_3_model_saved_by_tensorflow_is_repaired_for_the_jvm(spark, tmp_path):
     import tensorflow as tf
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +56,8 @@ def save_model(
         store.check_replaceable(place)
     folder = temporary_folder()
     try:
-        _export(model, folder / "model", signatures)
+        with _without_temporary_path():
+            _export(model, folder / "model", signatures)
         result = folder / "model"
         if target.endswith(".zip"):
             result = folder / "model.zip"
@@ -62,6 +65,22 @@ def save_model(
         store.put(result, place, overwrite)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _without_temporary_path() -> Iterator[None]:
+    """TensorFlow logs where it has written to, which is not where the model will be."""
+    import tensorflow as tf
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Assets written to: ")
+
+    logger = tf.get_logger()
+    logger.addFilter(is_wanted)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_wanted)
 
 
 def _export(model: Any, folder: Path, signatures: Any) -> None:
