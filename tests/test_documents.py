@@ -57,7 +57,15 @@ def run_page(spark, models, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("page", [p for p in RUN if p != CONNECT], ids=name_of)
+def _marks(page):
+    """Those of the examples do much of what the examples do."""
+    return [pytest.mark.long] if page.parent.name == "examples" else []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=_marks(p), id=name_of(p)) for p in RUN if p != CONNECT],
+)
 def test_python_sql_and_commands(page, run_page):
     run_page(page)
 

@@ -86,7 +86,6 @@ def check_picture(output: Path) -> None:
         assert len(image.convert("RGB").getcolors(1 << 24)) > 200  # something is drawn
 
 
-@pytest.mark.one_spark
 def test_digits_reach_the_accuracy_promised(tmp_path):
     run = quickstart(tmp_path)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-4000:]
@@ -169,7 +168,7 @@ def test_a_folder_of_ones_own(own):
     check_picture(output)
 
 
-@pytest.mark.one_spark
+@pytest.mark.long
 def test_a_copy_of_the_images_elsewhere_is_split_alike_into_the_same_folder(own, tmp_path):
     shapes, output, _ = own
     test_files = {file_of(e) for e in records(output / "tfrecord" / "split=test")}
@@ -181,7 +180,6 @@ def test_a_copy_of_the_images_elsewhere_is_split_alike_into_the_same_folder(own,
     assert len(records(output / "tfrecord")) == 104
 
 
-@pytest.mark.one_spark
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
@@ -203,7 +201,6 @@ def test_a_folder_that_cannot_be_learnt_is_refused(tmp_path, classes, message):
     assert run.stderr.count("\n") == 1
 
 
-@pytest.mark.one_spark
 def test_a_folder_of_other_files_is_left_alone(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "tfrecord").write_text("mine")
@@ -213,7 +210,6 @@ def test_a_folder_of_other_files_is_left_alone(tmp_path):
     assert [path.name for path in (tmp_path / "precious").iterdir()] == ["tfrecord"]
 
 
-@pytest.mark.one_spark
 def test_a_mistyped_command_says_what_is_wrong(tmp_path):
     run = quickstart(tmp_path, "--images", "absent")
     assert run.returncode == 2
