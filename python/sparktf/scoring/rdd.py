@@ -30,7 +30,9 @@ def score(payload: bytes, fields: Sequence[str], elements: Iterable[Any]) -> Ite
             ]
             scores = worker.score(scoring, columns).to_pylist()
         except Exception as error:
-            raise worker.without_our_frames(error) from None
+            if not worker.is_for_its_user(error):
+                raise
+            raise error.with_traceback(None) from None
         yield from scores
 
 

@@ -74,7 +74,9 @@ def score_arrow(payload: bytes, columns: Sequence[pa.Array]) -> pa.Array:
     try:
         return score(unpickled(payload), columns)
     except Exception as error:
-        raise without_our_frames(error) from None
+        if not is_for_its_user(error):
+            raise
+        raise error.with_traceback(None) from None
 
 
 def score_pandas(payload: bytes, packed: Sequence[bool], columns: Sequence[Any]) -> Any:
@@ -89,20 +91,21 @@ def score_pandas(payload: bytes, packed: Sequence[bool], columns: Sequence[Any])
         ]
         return pandas_columns.to_pandas(score(scoring, arrow))
     except Exception as error:
-        raise without_our_frames(error) from None
+        if not is_for_its_user(error):
+            raise
+        raise error.with_traceback(None) from None
 
 
-def without_our_frames(error: Exception) -> Exception:
-    """An error that this package means its user to read, without the way to where it arose.
+def is_for_its_user(error: Exception) -> bool:
+    """Whether this package means its user to read it, who needs no way to where it arose.
 
-    Spark shows each frame up to four times. What another package has raised keeps them all.
+    Spark shows each frame up to four times. What another package has raised keeps all that it has.
     """
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next
     arose_in = frame.tb_frame.f_globals.get("__name__", "") if frame else ""
-    told = type(error) in (ValueError, RuntimeError) and arose_in.startswith("sparktf.")
-    return error.with_traceback(None) if told else error
+    return type(error) in (ValueError, RuntimeError) and arose_in.startswith("sparktf.")
 
 
 def score(scoring: Scoring, columns: Sequence[pa.Array]) -> pa.Array:
