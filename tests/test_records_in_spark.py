@@ -18,6 +18,7 @@ pytestmark = pytest.mark.one_spark
 
 RECORDS = [fuzzer.example(i, b"s") for i in range(7)]
 PLAIN = b"".join(map(fuzzer.frame, RECORDS))
+GZIP, ZLIB = gzip.compress(PLAIN), zlib.compress(PLAIN)
 FRAME = len(PLAIN) // len(RECORDS)
 
 
@@ -51,22 +52,40 @@ def test_files_at_random(spark, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "records"),
     [
-        ("f.gz", gzip.compress(PLAIN) + gzip.compress(b"") + gzip.compress(PLAIN), 14),
-        ("f.gz", gzip.compress(PLAIN) + bytes(1000), 7),
-        ("f.gz", gzip.compress(PLAIN) + bytes(5) + gzip.compress(PLAIN), None),
-        ("f.gz", gzip.compress(PLAIN) + b"more", None),
-        ("f.gz", gzip.compress(PLAIN)[:-8], None),
+        ("f.gz", GZIP + gzip.compress(b"") + GZIP, 14),
+        ("f.gz", GZIP + bytes(1000), 7),
+        ("f.gz", GZIP + bytes(5) + GZIP, None),
+        ("f.gz", GZIP + b"more", None),
+        ("f.gz", GZIP[:-8], None),
         ("f.gz", PLAIN, 7),
         ("f.zlib", PLAIN, 7),
         ("f.gz", b"", 0),
-        ("f", gzip.compress(PLAIN), 7),
-        ("f", zlib.compress(PLAIN) * 2, 14),
-        ("f.deflate", zlib.compress(PLAIN) + zlib.compress(b"") + zlib.compress(PLAIN), 14),
-        ("f.deflate", zlib.compress(PLAIN) + b"\0", None),
-        ("f.deflate", zlib.compress(PLAIN)[:-1], None),
+        ("f", GZIP, 7),
+        ("f", ZLIB * 2, 14),
+        ("f.deflate", ZLIB + zlib.compress(b"") + ZLIB, 14),
+        ("f.deflate", ZLIB + b"\0", None),
+        ("f.deflate", ZLIB[:-1], None),
         ("f", PLAIN[: FRAME + 5], None),
         ("f", PLAIN[:5], None),
         ("f", b"a\nb\n", None),
+    ],
+    ids=[
+        "two members and an empty one",
+        "a gzip with many zeros behind it",
+        "a member behind zeros",
+        "a gzip with more behind it",
+        "a gzip without its end",
+        "plain, named gz",
+        "plain, named zlib",
+        "no bytes, named gz",
+        "gzip without a name",
+        "two zlib streams without a name",
+        "three zlib streams",
+        "a zlib stream with a zero behind it",
+        "a zlib stream without its end",
+        "cut in a frame",
+        "cut in a header",
+        "text",
     ],
 )
 def test_one_file_three_readers(spark, tmp_path, name, content, records):
