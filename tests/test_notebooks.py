@@ -33,7 +33,6 @@ def test_there_is_one_for_reading_and_writing_one_for_training_and_one_for_scori
 
 
 @pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=name_of)
-@pytest.mark.long
 def test_a_notebook_runs_and_shows_what_is_committed(path, ran):
     for kept, cell in zip(
         notebooks.code_cells(notebooks.read(path)), notebooks.code_cells(ran(path)), strict=True
