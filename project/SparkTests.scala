@@ -20,7 +20,7 @@ object SparkTests {
   /** What reads and writes, seen from outside: of the Sparks that `make test` does not run in full. */
   val Core: Configuration = config("core").extend(Test)
 
-  /** On a newer Java than the one that sbt runs on, which TEST_LANE_JAVA names. */
+  /** On a newer Java than the one that sbt runs on, which the Makefile names. */
   val Java21: Configuration = config("java21").extend(Test)
 
   // The same suites with their files in HDFS or S3, and with their tasks in the executors of a

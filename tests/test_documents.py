@@ -142,7 +142,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_each_page_is_in_the_navigation():
-    """With its own name or, where it lies elsewhere, with the one that docs/hooks.py gives it."""
+    """With its own name or, where it lies elsewhere, with the one that the site gives it."""
     # The site's configuration names Python objects, which say nothing of the pages.
     settings = (ROOT / "mkdocs.yml").read_text()
     named = re.findall(r"^ *- (?:[^:#\n]+: )?(\S+\.md)$", settings, re.M)

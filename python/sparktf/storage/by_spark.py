@@ -113,7 +113,7 @@ class ServerFiles:
 
 
 class HadoopPlace:
-    """A path that a classic session's JVM can write, see `_model_store.Place`."""
+    """A path that a classic session's JVM can write, see `models.store.Place`."""
 
     def __init__(self, spark: SparkSession, uri: str) -> None:
         self._jvm, self._path, self._fs = _hadoop(spark, uri)
