@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sparktf.records import partitions
 from sparktf.records.files import RecordFile
-from sparktf.records.messages import map_key
+from sparktf.records.messages import in_order
 from sparktf.spark.column_names import quoted
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def plain(decoded: Decoded, record: bytes, file: RecordFile) -> dict[str, Any]:
         values = {"byteArray": _json_value(record)}
     else:
         features, lists = decoded
-        values = {name: _list(value) for name, value in _ordered(features, record)}
-        for name, steps in _ordered(lists, record):
-            step_values = [_list(step) for step in steps.feature]
+        values = {name: _list(features[name]) for name in in_order(features, record)}
+        for name in in_order(lists, record):
+            step_values = [_list(step) for step in lists[name].feature]
             if values.get(name) and any(step_values):
                 raise ValueError(
                     f"{name!r} is a feature of the context and a feature list: no table has both"
@@ -95,11 +95,6 @@ def plain(decoded: Decoded, record: bytes, file: RecordFile) -> dict[str, Any]:
     return values | {
         name: None if value == partitions.NULL_VALUE else value for name, value in file.partition
     }
-
-
-def _ordered(features: Mapping[str, Any], record: bytes) -> list[tuple[str, Any]]:
-    """In the record's order, which a map of protobuf does not have."""
-    return sorted(features.items(), key=lambda item: record.find(map_key(item[0])))
 
 
 def _list(feature: Any) -> list[Any] | None:

@@ -12,7 +12,8 @@ from sparktf.columns.dtypes import of_feature_list
 from sparktf.data import record_datasets
 from sparktf.records.files import RecordFile, evenly_spaced
 from sparktf.records.frames import DamagedFileError, read_records
-from sparktf.records.inference import SeenFeature, new_names
+from sparktf.records.inference import SeenFeature
+from sparktf.records.messages import in_order
 from sparktf.records.record_types import AS_BYTES, RecordTypes, decode
 from sparktf.storage.file_systems import TensorFlowFiles
 
@@ -92,7 +93,7 @@ class Sample:
             self.feature_lists.setdefault(name, file)
         self.records[file] += 1
         self.size += len(record)
-        for name in new_names(features, self.features, record):
+        for name in in_order((n for n in features if n not in self.features), record):
             self.features[name] = SampledFeature()
         for name, value in features.items():
             kind = value.WhichOneof("kind")

@@ -6,12 +6,10 @@ others in others make a double.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from sparktf.columns.dtypes import of_feature_list, spark_type
-from sparktf.records.messages import map_key
 
 #: The kinds of lists that hold numbers.
 NUMBERS: Final = {"int64_list", "float_list"}
@@ -85,9 +83,3 @@ class SeenFeature:
         found = spark_type(of_feature_list(self.kind))
         assert found is not None
         return found
-
-
-def new_names(names: Iterable[str], known: Container[str], record: bytes) -> list[str]:
-    """Those not known, in the record's order, which a map of protobuf does not have."""
-    new = [name for name in names if name not in known]
-    return sorted(new, key=lambda name: record.find(map_key(name)))

@@ -7,6 +7,7 @@ https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/fea
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any, Final
 
 _PACKAGE: Final = "tensorflow"
@@ -71,7 +72,12 @@ def message_class(name: str) -> Any:
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 
-def map_key(name: str) -> bytes:
+def in_order(names: Iterable[str], record: bytes) -> list[str]:
+    """The names of features in the order of the record, which a map of protobuf does not have."""
+    return sorted(names, key=lambda name: record.find(_map_key(name)))
+
+
+def _map_key(name: str) -> bytes:
     """The bytes of a name in a record: field 1 of a map's entry."""
     encoded = name.encode()
     length = bytearray()

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from sparktf.records.inference import NUMBERS, SeenFeature, new_names
+from sparktf.records.inference import NUMBERS, SeenFeature
+from sparktf.records.messages import in_order
 from sparktf.records.record_types import RecordTypes, decode
 
 # Numbers that wait to be looked at together.
@@ -201,7 +202,7 @@ class Statistics:
 
     def _name(self, names: Iterable[str], record: bytes, steps: bool) -> None:
         known = self._lists if steps else self._features
-        for name in new_names(names, known, record):
+        for name in in_order((name for name in names if name not in known), record):
             known[name] = FeatureStatistics(steps)
             self._order[name, steps] = self._files
 
