@@ -78,7 +78,8 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs=$(TESTS_AT_A_TIME)
 SCALA_LANES := spark43 spark35_212 spark43-on-hdfs scoring43 spark42 spark43-java21 spark41 spark40 \
   spark43-on-cluster spark43-on-s3 spark43-under-faults spark35_213-by-v2 spark43-by-v2 \
   scoring35_212 scoring35_213 scoring40 scoring41 scoring42 spark35_212-core spark40-core
-PYTHON_LANES := python python-training python-long python-oldest-tensorflow $(SPARKS:%=python-spark-%)
+PYTHON_ON_NEWEST := python python-training python-long
+PYTHON_LANES := $(PYTHON_ON_NEWEST) python-oldest-tensorflow $(SPARKS:%=python-spark-%)
 LANES := $(PYTHON_LANES) $(SCALA_LANES)
 SHORT_LANES := python python-training spark43 spark35_212-core spark40-core scoring43 spark43-by-v2
 # Those of core are parts of others.
@@ -147,7 +148,6 @@ TRAINING_TESTS := $(wildcard tests/test_training*.py) tests/test_keras_estimator
 TESTS_IN_python := -m "not long" $(TRAINING_TESTS:%=--ignore=%)
 TESTS_IN_python-training := -m "not long" $(TRAINING_TESTS)
 TESTS_IN_python-long := -m long
-PYTHON_ON_NEWEST := python python-training python-long
 $(foreach lane,$(PYTHON_ON_NEWEST),$(eval NEEDED_BY_$(lane) := target/classes/newest))
 $(PYTHON_ON_NEWEST:%=run-%): run-%:
 	$(call tested,$*,.venv/bin/python -m pytest --durations=20 $(TESTS_IN_$*) $(ARGS))
