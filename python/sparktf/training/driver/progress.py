@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sparktf.spark.sessions import is_connect
-from sparktf.training.messages import EPOCH_ENDED, HELLO, EpochEnded
+from sparktf.training.connections import introduced, stop_listening
+from sparktf.training.messages import EPOCH_ENDED, EpochEnded
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -49,9 +50,7 @@ class Listener:
 
     def close(self) -> None:
         """Shows what has come, and frees the port."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        stop_listening(self._socket)
         self._thread.join(1)
         for connection in self._connections:
             with contextlib.suppress(OSError):
@@ -73,13 +72,11 @@ class Listener:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError), connection:
-            connection.settimeout(_CONNECT_SECONDS)
-            lines = connection.makefile("rb")
-            hello = HELLO.read(lines)
-            if hello is None or hello.token != self._token:
+            known = introduced(connection, self._token, _CONNECT_SECONDS)
+            if known is None:
                 return
-            connection.settimeout(None)
-            while (epoch := EPOCH_ENDED.read(lines)) is not None:
+            _, source = known
+            while (epoch := EPOCH_ENDED.read(source)) is not None:
                 self._show(epoch)
 
 

@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Callable
 
+from sparktf.training.connections import introduced, stop_listening
 from sparktf.training.messages import (
     FROM_COORDINATOR,
     HELLO,
@@ -59,10 +60,7 @@ class Coordinator:
 
     def close(self) -> None:
         """Frees the port and ends all connections."""
-        # Closing alone would leave the thread in accept(), and with it the port.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        stop_listening(self._listener)
         with self._lock:
             members = list(self._members.values())
         for member in members:
@@ -80,18 +78,16 @@ class Coordinator:
         rank = -1
         host = ""
         try:
-            connection.settimeout(_CONNECT_SECONDS)
-            lines = connection.makefile("rb")
-            hello = HELLO.read(lines)
-            if hello is None or hello.token != self._token:
+            known = introduced(connection, self._token, _CONNECT_SECONDS)
+            if known is None:
                 return
+            hello, source = known
             rank, host = hello.rank, hello.host
-            connection.settimeout(None)
             with self._lock:
                 self._members[rank] = connection
                 for earlier in self._told_all:
                     _send(connection, FROM_COORDINATOR.encode(earlier))
-            while (message := TO_COORDINATOR.read(lines)) is not None:
+            while (message := TO_COORDINATOR.read(source)) is not None:
                 self._hear(rank, message)
         except (OSError, ValueError):
             pass
