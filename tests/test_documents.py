@@ -2,6 +2,7 @@
 somewhere, and the errors that they explain are those of the sources."""
 
 import ast
+import importlib
 import json
 import re
 import subprocess
@@ -139,6 +140,15 @@ def test_links_lead_somewhere(page):
         if anchor:
             known = document_blocks.headings(file)
             assert anchor in known, f"{name_of(page)}:{line}: {target}, there are {sorted(known)}"
+
+
+def test_what_the_reference_describes_is_where_users_import_it():
+    text = (ROOT / "docs" / "reference" / "python.md").read_text()
+    names = re.findall(r"^::: (\S+)$", text, re.M)
+    assert len(names) >= 20
+    for name in names:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
 
 
 def test_each_page_is_in_the_navigation():

@@ -1,6 +1,8 @@
 """`SavedModelTransformer`: alone, in a Pipeline, saved and loaded with its model."""
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 from pyspark.ml import Pipeline, PipelineModel
@@ -47,6 +49,8 @@ def test_a_pipeline_is_saved_with_its_model_and_loaded_without_the_original(
     saved = str(tmp_path / "pipeline")
     pipeline(str(model)).fit(points).write().overwrite().save(saved)
     shutil.rmtree(model)
+    (metadata,) = (Path(saved) / "stages").glob("*SavedModelTransformer*/metadata/part-*")
+    assert json.loads(metadata.read_text())["class"] == "sparktf.SavedModelTransformer"
     loaded = PipelineModel.load(saved)
     assert scores(loaded.transform(points)) == EXPECTED
     stage = loaded.stages[1]

@@ -56,6 +56,9 @@ class SavedModelTransformer(Transformer, MLReadable["SavedModelTransformer"], ML
         threads: TensorFlow's in each Python worker (1).
     """
 
+    # As users import it: saved pipelines name their stages by it, and outlive where this file is.
+    __module__ = "sparktf"
+
     modelPath: Param[str] = Param(  # noqa: N815
         Params._dummy(), "modelPath", "the SavedModel", TypeConverters.toString
     )
