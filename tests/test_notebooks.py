@@ -32,7 +32,14 @@ def test_there_is_one_for_reading_and_writing_one_for_training_and_one_for_scori
     assert names == ["1-read-and-write", "2-train", "3-score"]
 
 
-@pytest.mark.parametrize("path", notebooks.NOTEBOOKS, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.long] if number else [])
+        for number, path in enumerate(notebooks.NOTEBOOKS)
+    ],
+    ids=name_of,
+)
 def test_a_notebook_runs_and_shows_what_is_committed(path, ran):
     for kept, cell in zip(
         notebooks.code_cells(notebooks.read(path)), notebooks.code_cells(ran(path)), strict=True

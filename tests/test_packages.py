@@ -8,6 +8,8 @@ from published import VERSION, MavenPackage, jar_in_wheel, users_environment
 
 from sparktf.spark import submit_jars
 
+pytestmark = pytest.mark.long
+
 # Nobody listens on port 9.
 _OFFLINE = {
     f"{protocol}.proxy{part}": value

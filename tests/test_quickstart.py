@@ -154,6 +154,7 @@ def quickstart_of_shapes(shapes, output, epochs):
     return run
 
 
+@pytest.mark.long
 def test_a_folder_of_ones_own(own):
     shapes, output, run = own
     assert run.stderr == ""

@@ -341,6 +341,7 @@ def test_other_columns_and_uses_of_the_score(spark, models):
 
 
 @pytest.mark.one_spark
+@pytest.mark.long
 def test_a_model_is_loaded_once_per_worker(spark, models, loads):
     before = loads()
     df = frame(spark, [[1.0, 2.0]] * 8, "array<float>", partitions=4)

@@ -348,6 +348,7 @@ for path in (uri, "s3a://models/folder"):
 @pytest.mark.skipif(
     not pyspark.__version__.startswith("4.3"), reason="S3A's jars are those of Spark 4.3"
 )
+@pytest.mark.long
 def test_s3a_folders_and_zips(tmp_path):
     with hadoop_servers.s3(tmp_path / "s3", "models") as endpoint:
         options = {
@@ -413,6 +414,7 @@ print("scores", json.dumps(sorted(set((".zip" in r.file, r.models) for r in rows
 
 
 @pytest.mark.one_spark
+@pytest.mark.long
 def test_executors_get_the_model_and_the_package(models, tmp_path):
     package = str(Path(sparktf.__file__).parents[1])
     # The package is found by this program alone: its executors have another PYTHONPATH.
