@@ -28,6 +28,9 @@ endif
 SBT = java -Xmx2g -Xss4m -Dsbt.supershell=false $(SBT_PROPERTIES) -jar $(LAUNCHER)
 JARS := $(foreach scala,2.12 2.13,python/sparktf/jars/sparktf-tfrecord_$(scala)-$(VERSION).jar)
 JARS_BUILT := target/jars.built
+LIBRARIES := $(foreach name,linux-x86_64/libsparktf.so linux-aarch64/libsparktf.so \
+  macos-x86_64/libsparktf.dylib macos-arm64/libsparktf.dylib,python/sparktf/native/$(name))
+LIBRARIES_BUILT := target/native.built
 REFERENCES_BUILT := benchmarks/target/jars.built
 JVM_SOURCES := build.sbt pyproject.toml $(wildcard project/*.sbt project/*.scala) \
   project/build.properties $(shell find jvm -path '*/src/main/*' -type f)
@@ -35,9 +38,12 @@ BENCHMARK_SOURCES := $(shell find benchmarks/spark -path '*/src/main/*' -type f)
 SPARKS_INSTALLED := $(SPARKS:%=.spark/%/.installed)
 DOCS_TOOLS := .tools/docs/.installed
 
-# A jar that was removed by hand is built again.
+# What was removed by hand is built again.
 ifneq ($(words $(wildcard $(JARS))),2)
 .PHONY: $(JARS_BUILT)
+endif
+ifneq ($(words $(wildcard $(LIBRARIES))),4)
+.PHONY: $(LIBRARIES_BUILT)
 endif
 
 # Executors must run the same Python as the driver, and a Spark of the user's own must not
@@ -187,16 +193,19 @@ jars: $(JARS_BUILT) ## The data source's jars, for Scala 2.12 and 2.13, into pyt
 test test-all $(LANES:%=lane-%) repository release-check: SBT_PROPERTIES := -Dmaven.repo.local=$(CURDIR)/target/m2
 release-check: SBT_PROPERTIES += -Dsparktf.release=true # with scaladoc
 
+.PHONY: native
+native: $(LIBRARIES_BUILT) ## The library of native/ for each platform, into python/sparktf/native
+
 .PHONY: repository
 repository: $(VENV) $(LAUNCHER) ## The jars as Maven packages in target/m2, which the tests use
 	$(SBT) jars publishM2 </dev/null
 
 .PHONY: wheel
-wheel: $(VENV) $(JARS_BUILT) ## dist/*.whl, with both jars inside
+wheel: $(VENV) $(JARS_BUILT) $(LIBRARIES_BUILT) ## dist/*.whl, with jars and libraries inside
 	$(call quietly,Building the wheel,wheel,rm -rf dist && .venv/bin/pip wheel . \
 	  --no-deps --no-build-isolation --wheel-dir dist)
 	@listed="$$(.venv/bin/python -m zipfile -l dist/*.whl)"; \
-	for file in $(JARS:python/%=%) sparktf/_demo/quickstart.py; do \
+	for file in $(JARS:python/%=%) $(LIBRARIES:python/%=%) sparktf/_demo/quickstart.py; do \
 	  grep -q "$$file" <<<"$$listed" || { echo "The wheel lacks $$file" >&2; exit 1; }; \
 	done
 	@ls dist/*.whl
@@ -236,13 +245,16 @@ notebooks: $(PACKAGE) $(JARS_BUILT) ## Runs examples/notebooks, and saves what t
 	.venv/bin/python tests/notebooks.py
 
 # Each in turn, for ARGS="--minutes 60" or as many cases as ARGS="--count 1000" says.
-FUZZERS := fuzz-records fuzz-files-python fuzz-readers fuzz-feed fuzz-scoring fuzz-scoring-python
+FUZZERS := fuzz-records fuzz-records-python fuzz-files-python fuzz-readers fuzz-feed fuzz-scoring fuzz-scoring-python
 .PHONY: fuzz $(FUZZERS)
 fuzz: ## All fuzzers in turn, a minute each (ARGS="--minutes 60")
 	@for name in $(FUZZERS); do echo "== $$name"; $(MAKE) --no-print-directory $$name || exit; done
 
 fuzz-records: $(PACKAGE) $(LAUNCHER) ## Random, damaged records and files on the JVM
 	$(SBT) "spark$(NEWEST_ROW)/Test/runMain io.sparktf.tfrecord.Fuzz $(ARGS)" </dev/null
+
+fuzz-records-python: $(PACKAGE) ## Random and damaged records by the library of native/
+	.venv/bin/python tests/decoding_fuzzer.py $(ARGS)
 
 fuzz-files-python: $(PACKAGE) ## Damaged files, read by Python
 	.venv/bin/python tests/record_file_fuzzer.py $(ARGS)
@@ -312,7 +324,7 @@ setup: $(PACKAGE) $(LAUNCHER) $(SPARKS_INSTALLED) ## All of the set-up, without 
 clean: ## Removes what was built; the set-up stays
 	rm -rf target dist project/target project/project jvm/*/target \
 	  benchmarks/target benchmarks/*/target \
-	  python/sparktf/jars .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse
+	  python/sparktf/jars python/sparktf/native .mypy_cache .pytest_cache .ruff_cache .hypothesis spark-warehouse
 
 .PHONY: distclean
 distclean: clean ## Removes the set-up too
@@ -341,7 +353,7 @@ $(VENV): requirements-dev.txt
 	  $(PYTHON) -m venv .venv && .venv/bin/pip install --no-deps -r requirements-dev.txt)
 	@touch $@
 
-$(PACKAGE): $(VENV) pyproject.toml
+$(PACKAGE): $(VENV) pyproject.toml | $(LIBRARIES_BUILT)
 	$(call quietly,Installing sparktf into .venv as it stands here,package,\
 	  .venv/bin/pip install --no-deps --no-build-isolation --editable .)
 	@touch $@
@@ -390,6 +402,10 @@ $(LAUNCHER): project/build.properties | java $(VENV)
 $(JARS_BUILT): $(JVM_SOURCES) | $(LAUNCHER)
 	$(call quietly,Building the data source (the first time two minutes),jars,$(SBT) jars)
 	@touch $@
+
+$(LIBRARIES_BUILT): native/build.py $(wildcard native/*.c native/*.h) | $(VENV)
+	$(call quietly,Compiling the library of native/,native,.venv/bin/python $<)
+	@mkdir -p $(@D) && touch $@
 
 # protobuf and TensorFlow's Hadoop formats, which the benchmarks measure beside sparktf.
 $(REFERENCES_BUILT): $(JVM_SOURCES) $(BENCHMARK_SOURCES) | $(LAUNCHER)

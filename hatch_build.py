@@ -15,6 +15,15 @@ _LINK = re.compile(
 )
 
 
+# What native/build.py makes.
+LIBRARIES = (
+    "linux-x86_64/libsparktf.so",
+    "linux-aarch64/libsparktf.so",
+    "macos-x86_64/libsparktf.dylib",
+    "macos-arm64/libsparktf.dylib",
+)
+
+
 class ReadmeForPyPI(MetadataHookInterface):
     """README.md as PyPI shows it: the files that it links to are not there, but at GitHub."""
 
@@ -35,8 +44,8 @@ class ReadmeForPyPI(MetadataHookInterface):
         }
 
 
-class NeedsJars(BuildHookInterface[Any]):
-    """No wheel and no sdist without the data source, which pip cannot build from Scala."""
+class NeedsBuilt(BuildHookInterface[Any]):
+    """No wheel and no sdist without the data source and the libraries, which pip does not build."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":  # a checkout, in which `make jars` may come later
@@ -46,3 +55,7 @@ class NeedsJars(BuildHookInterface[Any]):
             jar = folder / f"sparktf-tfrecord_{scala}-{self.metadata.version}.jar"
             if not jar.is_file():
                 self.app.abort(f"{jar} is not built: `make wheel` builds it, and the package")
+        native = Path(self.root, "python", "sparktf", "native")
+        for name in LIBRARIES:
+            if not (native / name).is_file():
+                self.app.abort(f"{native / name} is not built: `make wheel` builds it first")

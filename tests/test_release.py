@@ -88,7 +88,7 @@ def test_the_command_tells_the_version():
     assert done.stdout.split()[-1] == VERSION, done.stderr
 
 
-def test_the_wheel_holds_the_package_its_jars_and_the_demo(wheel):
+def test_the_wheel_holds_the_package_its_jars_its_libraries_and_the_demo(wheel):
     expected = {
         f"sparktf/{path.relative_to(_PYTHON).as_posix()}": path.read_bytes()
         for path in [*_PYTHON.rglob("*.py"), _PYTHON / "py.typed"]
@@ -98,6 +98,10 @@ def test_the_wheel_holds_the_package_its_jars_and_the_demo(wheel):
     for scala in SCALAS:
         jar = jar_in_wheel(scala)
         expected[f"sparktf/jars/{jar.name}"] = jar.read_bytes()
+    libraries = [path for path in (_PYTHON / "native").rglob("*") if path.is_file()]
+    assert len(libraries) == 4
+    for path in libraries:
+        expected[f"sparktf/{path.relative_to(_PYTHON).as_posix()}"] = path.read_bytes()
     about = f"sparktf-{VERSION}.dist-info/"
     found = {name: wheel[name] for name in wheel if not name.startswith(about)}
     assert differences(found, expected) == []

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
+from sparktf.records import native
 from sparktf.records.compression import masked_crc32c
 from sparktf.records.inflating import Inflated, InflateError, Source
 
@@ -20,7 +21,8 @@ _BLOCK: Final = 1 << 20
 # What a frame has before the record, its length and the checksum of that, and in all beside it.
 HEADER: Final = struct.Struct("<QI")
 _CHECKSUM: Final = struct.Struct("<I")
-FRAME_BYTES: Final = HEADER.size + _CHECKSUM.size
+CHECKSUM_BYTES: Final = _CHECKSUM.size
+FRAME_BYTES: Final = HEADER.size + CHECKSUM_BYTES
 
 
 class DamagedFileError(ValueError):
@@ -74,6 +76,7 @@ def read_records(
     compression: str = "",
     on_read: Callable[[int], object] | None = None,
     file: BinaryIO | None = None,
+    size: int | None = None,
 ) -> Iterator[tuple[int, bytes]]:
     """The offset of each frame of a file, and the record in it. Both checksums are compared.
 
@@ -82,12 +85,13 @@ def read_records(
         compression: TensorFlow's name of it: "", "GZIP" or "ZLIB".
         on_read: Called with the number of bytes of each piece that was read of the file.
         file: The file, where it is open.
+        size: The number of its bytes, where it is known.
 
     Raises:
         DamagedFileError: A checksum differs, the file ends inside of a frame, or it cannot be
             inflated.
     """
-    for frame in read_frames(path, compression, on_read, file):
+    for frame in read_frames(path, compression, on_read, file, size):
         if not frame.is_whole:
             raise frame.damage(path)
         yield frame.offset, frame.record
@@ -98,6 +102,7 @@ def read_frames(
     compression: str = "",
     on_read: Callable[[int], object] | None = None,
     file: BinaryIO | None = None,
+    size: int | None = None,
 ) -> Iterator[Frame]:
     """The same with the frames whose records are damaged: a length has a checksum of its own.
 
@@ -107,9 +112,8 @@ def read_frames(
     """
     with Path(path).open("rb", buffering=0) if file is None else file as opened:
         source: Source = _Counted(opened, on_read)
-        size = None
         if compression:
-            source = Inflated(source, gzip=compression == "GZIP")
+            source, size = Inflated(source, gzip=compression == "GZIP"), None
         elif file is None:
             size = os.fstat(opened.fileno()).st_size
         yield from _frames(source, path, size)
@@ -146,7 +150,11 @@ def check_beginning(path: str, head: bytes, size: int | None) -> None:
 
 
 def masked_checksum() -> Callable[[bytes], int]:
-    """What computes TFRecord's checksum, at the memory's speed where Google's package is there."""
+    """What computes TFRecord's checksum, at the memory's speed where the library of native/ or
+    Google's package is there."""
+    found = native.library()
+    if found is not None:
+        return found.masked_crc32c
     try:
         from google_crc32c import value
     except ImportError:
@@ -175,12 +183,10 @@ def _frames(source: Source, path: str, size: int | None) -> Iterator[Frame]:
             if not buffer:
                 return
             if len(buffer) < needed:
-                raise _cut_off(path, start, needed - len(buffer), needed == HEADER.size)
+                raise cut_off(path, start, needed - len(buffer), needed == HEADER.size)
         length, checksum = HEADER.unpack_from(buffer, position)
         if checksum_of(buffer[position : position + 8]) != checksum:
-            raise DamagedFileError(
-                path, start + position, "the checksum of a record's length does not fit it"
-            )
+            raise bad_length(path, start + position)
         needed = FRAME_BYTES + length
         if len(buffer) - position < needed:
             continue
@@ -206,7 +212,12 @@ def filled(source: Source, begun: bytes, needed: int) -> bytes:
     return b"".join(pieces)
 
 
-def _cut_off(path: str, offset: int, missing: int, in_header: bool) -> DamagedFileError:
+def bad_length(path: str, offset: int) -> DamagedFileError:
+    return DamagedFileError(path, offset, "the checksum of a record's length does not fit it")
+
+
+def cut_off(path: str, offset: int, missing: int, in_header: bool) -> DamagedFileError:
+    """What is wrong where a file ends inside of a frame that begins at `offset`."""
     where = " for its header" if in_header else ""
     return DamagedFileError(
         path, offset, f"the file ends inside of a frame, which needs {missing} bytes more{where}"

@@ -40,7 +40,7 @@ def ship_package(spark: SparkSession) -> None:
     # A package inside a zip was shipped itself.
     if to is None or (to, "package") in _shipped or not package.is_dir():
         return
-    sources = sorted(package.rglob("*.py"))
+    sources = sorted([*package.rglob("*.py"), *package.glob("native/*/*")])
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     archive = temporary_folder() / f"sparktf-{digest[:20]}.zip"
     zip_files([(path.relative_to(package.parent).as_posix(), path) for path in sources], archive)
