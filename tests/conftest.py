@@ -181,6 +181,20 @@ def loads(spark: Any) -> Callable[[], dict[int, int]]:
     return ask
 
 
+@pytest.fixture(params=["by the library", "by TensorFlow", "by Python"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who makes columns of records: what is there for this platform, or what is there for all."""
+    from sparktf.data import tensors
+    from sparktf.records import native
+
+    assert tensors.has_operations(), "the library of native/ is not there: `make native` builds it"
+    if request.param != "by the library":
+        monkeypatch.setattr(tensors, "has_operations", lambda: False)
+    if request.param == "by Python":
+        monkeypatch.setattr(native, "library", lambda: None)
+    return str(request.param)
+
+
 @pytest.fixture
 def numbered(tmp_path: Path, write_records: Callable[..., str]) -> str:
     """Files of 10, 0, 7 and 25 records; `id` counts through, `x` is its half."""

@@ -1,6 +1,5 @@
 """What `sparktf.dataset` makes of files that are not whole: an error, and never fewer records."""
 
-import gc
 import gzip
 import json
 import zlib
@@ -59,23 +58,21 @@ def test_a_compressed_stream_without_its_end_is_an_error(file):
             assert "stream is cut off" in message
 
 
-def test_outside_of_the_sample_too_and_the_error_names_the_file(tmp_path):
+def test_outside_of_the_sample_too_and_the_error_names_the_file_and_the_offset(tmp_path):
     for number in range(3):
         (tmp_path / f"part-{number}").write_bytes(PLAIN * 300)
-    damaged = tmp_path / "part-1"
-    for content in (
-        PLAIN * 300 + PLAIN[:5],
-        PLAIN * 299 + PLAIN[:-6] + b"~" + PLAIN[-5:],
-        PLAIN * 299 + b"~" + PLAIN[1:],
+    damaged, size = tmp_path / "part-1", len(PLAIN) * 300
+    for content, offset in (
+        (PLAIN * 300 + PLAIN[:5], size),
+        (PLAIN * 299 + PLAIN[:-6] + b"~" + PLAIN[-5:], size - FRAME),
+        (PLAIN * 299 + b"~" + PLAIN[1:], size - len(PLAIN)),
     ):
-        damaged.write_bytes(content)
-        dataset = sparktf.dataset(tmp_path, batch_size=64)
-        with pytest.raises(tf.errors.InvalidArgumentError) as error:
-            list(dataset)
-        assert f"`sparktf verify {damaged}` finds the place" in str(error.value)
-        damaged.write_bytes(gzip.compress(content))
-        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{damaged}"):
-            list(sparktf.dataset(tmp_path, batch_size=64))
+        for compressed in (content, gzip.compress(content)):
+            damaged.write_bytes(compressed)
+            dataset = sparktf.dataset(tmp_path, batch_size=64)
+            message = rf"{damaged}: damaged at byte {offset}: "
+            with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+                list(dataset)
 
 
 def test_a_damaged_file_of_the_sample_is_named_with_the_offset(file):
@@ -84,28 +81,36 @@ def test_a_damaged_file_of_the_sample_is_named_with_the_offset(file):
         numbers(path)
 
 
-def test_a_file_that_changes_behind_the_listing_is_an_error(file):
-    for content in (PLAIN + PLAIN, PLAIN[:-FRAME], b""):
+def test_a_file_that_grows_behind_the_listing_is_read_as_it_was_listed(file):
+    for compress in (bytes, gzip.compress, zlib.compress):
+        path = file(compress(PLAIN))
+        dataset = sparktf.dataset(path, batch_size=2, columns="x")
+        path.write_bytes(compress(PLAIN) * 2)
+        assert [x for batch in dataset.as_numpy_iterator() for x in batch] == list(range(7))
+
+
+def test_a_file_that_shrinks_behind_the_listing_is_an_error(file):
+    for content in (PLAIN[:-FRAME], b""):
         path = file(PLAIN)
         dataset = sparktf.dataset(path, batch_size=2)
         path.write_bytes(content)
-        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{path} .*changed since"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{path}: .*changed since"):
             list(dataset)
     path = file(PLAIN)
     dataset = sparktf.dataset(path, batch_size=2)
     path.unlink()
-    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{path} "):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"No such file or .*: '{path}'"):
         list(dataset)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
-def test_a_compressed_file_that_changes_behind_the_listing_is_an_error(file, compress):
+def test_a_compressed_file_that_shrinks_behind_the_listing_is_an_error(file, compress):
     """Though all that is there by now is whole."""
-    for content in (compress(PLAIN), compress(PLAIN) * 3, b""):
+    for content in (compress(PLAIN), b""):
         path = file(compress(PLAIN) * 2)
         dataset = sparktf.dataset(path, batch_size=2)
         path.write_bytes(content)
-        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{path} .*changed since"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{path}: .*changed since"):
             list(dataset)
 
 
@@ -136,23 +141,9 @@ def test_zeros_behind_a_gzip_file_are_padding_and_all_else_is_damage(file):
 def test_pieces_of_a_large_compressed_file_are_one_file(file):
     large = b"".join(fuzzer.frame(fuzzer.example(i, bytes(3_000_000 * (i % 3)))) for i in range(5))
     path = file(gzip.compress(PLAIN * 10_000 + large, 1))
-    before = pieces()
-    found = numbers(path, batch_size=1000)
-    assert found == [*range(7)] * 10_000 + [*range(5)]
-    assert pieces() <= before
+    assert numbers(path, batch_size=1000) == [*range(7)] * 10_000 + [*range(5)]
     longest = fuzzer.frame(fuzzer.example(8, bytes(5_000_000)))
     assert numbers(file(gzip.compress(longest + PLAIN, 1), "longest.gz")) == [8, *range(7)]
-    batches = iter(sparktf.dataset(path, batch_size=1000))
-    next(batches)
-    assert pieces() - before
-    del batches
-    gc.collect()
-    assert pieces() <= before
-
-
-def pieces():
-    """What lies in TensorFlow's memory of compressed files that are being read."""
-    return set(tf.io.gfile.glob("ram://sparktf-*"))
 
 
 def test_plain_bytes_are_believed_before_a_name(file):

@@ -1,5 +1,6 @@
 """`sparktf.dataset` over files that TensorFlow wrote: batches, their order, shards."""
 
+import gzip
 import itertools
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sparktf
-from sparktf.data import plans
+from sparktf.data import reading
 
 
 def ids(dataset):
@@ -22,15 +23,10 @@ def sizes(dataset):
     return [len(batch["id"]) for batch in dataset.as_numpy_iterator()]
 
 
-@pytest.fixture(params=[1, 256], ids=["parsed in the reads", "parsed after them"])
-def where_parsed(request, monkeypatch):
-    monkeypatch.setattr(plans, "_RECORDS_THAT_PAY", request.param)
-
-
 # ---------------------------------------------------------------- batches and order
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("shuffle", [0, 8])
 @pytest.mark.parametrize("batch_size", [1, 4, 41, 42, 43, 5000])
 def test_all_batches_but_the_last_are_full(numbered, batch_size, shuffle):
@@ -44,7 +40,7 @@ def test_all_batches_but_the_last_are_full(numbered, batch_size, shuffle):
     assert dataset.element_spec["id"].shape == [batch_size]
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 def test_epochs_follow_each_other_without_a_short_batch(numbered):
     dataset = sparktf.dataset(numbered, batch_size=40, repeat=3)
     assert sizes(dataset) == [40, 40, 40, 6]
@@ -54,7 +50,7 @@ def test_epochs_follow_each_other_without_a_short_batch(numbered):
     )
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("repeat", [None, -1])
 def test_an_endless_dataset_has_static_batches(numbered, repeat):
     dataset = sparktf.dataset(numbered, batch_size=40, repeat=repeat)
@@ -63,24 +59,22 @@ def test_an_endless_dataset_has_static_batches(numbered, repeat):
     assert sorted(seen) == sorted(list(range(42)) * 20)
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 def test_one_read_at_a_time_keeps_the_order_of_files_and_records(numbered):
     assert ids(sparktf.dataset(numbered, batch_size=5, num_parallel_reads=1)) == list(range(42))
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 def test_the_order_without_shuffling_is_always_the_same(numbered, monkeypatch):
-    monkeypatch.setattr(plans, "_CHUNK_RECORDS", 3)  # so that files do interleave
+    monkeypatch.setattr(reading, "_BLOCK", 100)  # so that files do interleave
     first, *others = (ids(sparktf.dataset(numbered, batch_size=2)) for _ in range(5))
     assert first != list(range(42))
     assert sorted(first) == list(range(42))
     assert others == [first] * 4
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_shuffling_differs_by_epoch_and_is_reproduced_by_the_seed(numbered, monkeypatch, at_once):
-    monkeypatch.setattr(plans, "_SHUFFLE_AT_ONCE_BYTES", 1 << 20 if at_once else 0)
-
+@pytest.mark.usefixtures("engine")
+def test_shuffling_differs_by_epoch_and_is_reproduced_by_the_seed(numbered):
     def epochs(seed):
         dataset = sparktf.dataset(numbered, batch_size=6, shuffle=20, seed=seed)
         return ids(dataset), ids(dataset)
@@ -96,11 +90,7 @@ def test_shuffling_differs_by_epoch_and_is_reproduced_by_the_seed(numbered, monk
     assert repeated[:42] != repeated[42:]
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-def test_shuffling_draws_each_record_among_as_many_as_it_is_told(
-    tmp_path, write_records, monkeypatch, at_once
-):
-    monkeypatch.setattr(plans, "_SHUFFLE_AT_ONCE_BYTES", 1 << 20 if at_once else 0)
+def test_shuffling_draws_each_record_among_as_many_as_it_is_told(tmp_path, write_records):
     path = write_records(tmp_path / "f", [{"id": [i]} for i in range(1000)])
     near = ids(sparktf.dataset(path, batch_size=10, shuffle=10, seed=1))
     # A record never comes before the buffer could hold it.
@@ -130,6 +120,41 @@ def test_the_order_of_files_is_shuffled_too(tmp_path, write_records):
     assert len({tuple(range(10)), tuple(first), tuple(second)}) == 3
 
 
+# ---------------------------------------------------------------- how many
+
+
+@pytest.mark.parametrize("drop", [False, True])
+@pytest.mark.parametrize("repeat", [1, 3])
+@pytest.mark.parametrize("shard", [None, (0, 2), (1, 2), (0, 7), (6, 7)])
+def test_the_cardinality_of_few_records_is_known(numbered, shard, repeat, drop):
+    dataset = sparktf.dataset(
+        numbered, batch_size=4, shard=shard, repeat=repeat, drop_remainder=drop
+    )
+    assert dataset.cardinality() == sum(1 for _ in dataset)
+
+
+def test_the_cardinality_of_many_records_is_not_known(tmp_path, write_records):
+    path = write_records(tmp_path / "f", [{"id": [i]} for i in range(1001)])
+    dataset = sparktf.dataset(path, batch_size=4)
+    assert dataset.cardinality() == tf.data.experimental.UNKNOWN_CARDINALITY
+    assert len(ids(dataset)) == sparktf.count(path) == 1001
+
+
+@pytest.mark.usefixtures("engine")
+def test_records_are_counted_by_their_headers(numbered, tmp_path, write_records):
+    assert sparktf.count(numbered) == 42
+    assert sparktf.count(f"{numbered}/part-[03]*") == 35
+    write_records(tmp_path / "t" / "k=1" / "f", [{"id": [1]}] * 3)
+    write_records(tmp_path / "t" / "k=2" / "f", [{"id": [1]}] * 4)
+    assert sparktf.count(tmp_path / "t") == 7
+    content = (tmp_path / "t" / "k=2" / "f").read_bytes()
+    (tmp_path / "t" / "k=2" / "g").write_bytes(gzip.compress(content))
+    assert sparktf.count([f"{tmp_path}/t/k=2", f"{numbered}/part-0*"]) == 18
+    (tmp_path / "t" / "k=2" / "f").write_bytes(content[:-1])
+    with pytest.raises(ValueError, match=r"/k=2/f: damaged at byte \d+: .* needs 1 bytes more"):
+        sparktf.count(tmp_path / "t")
+
+
 # ---------------------------------------------------------------- shards
 
 
@@ -140,7 +165,7 @@ def shards(path, count, **arguments):
     ]
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 def test_shards_are_whole_files_where_there_are_enough(numbered):
     assert [sorted(shard) for shard in shards(numbered, 2)] == [
         [*range(10), *range(10, 17)],
@@ -148,7 +173,7 @@ def test_shards_are_whole_files_where_there_are_enough(numbered):
     ]
 
 
-@pytest.mark.usefixtures("where_parsed")
+@pytest.mark.usefixtures("engine")
 def test_shards_are_records_where_there_are_few_files(numbered):
     found = shards(numbered, 5)
     assert sorted(itertools.chain(*found)) == list(range(42))
@@ -167,18 +192,16 @@ def test_a_strategy_does_not_shard_a_shard(numbered):
     count=st.integers(1, 8),
     batch_size=st.integers(1, 50),
     shuffle=st.sampled_from([0, 1, 7, 1000]),
-    chunk=st.sampled_from([1, 4, 1024]),
+    block=st.sampled_from([1, 100, 4 << 20]),
     reads=st.sampled_from([None, 1, 3]),
-    pays=st.sampled_from([1, 256]),
 )
 def test_shards_are_disjoint_and_complete(
-    write_records, lengths, count, batch_size, shuffle, chunk, reads, pays
+    write_records, lengths, count, batch_size, shuffle, block, reads
 ):
     """For any files, each record once, with its own partition value, in full batches."""
     schema = {"id": tf.io.FixedLenFeature([], tf.int64)}
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plans, "_CHUNK_RECORDS", chunk)
-        patch.setattr(plans, "_RECORDS_THAT_PAY", pays)
+        patch.setattr(reading, "_BLOCK", block)
         first = 0
         for part, length in enumerate(lengths):
             records = [{"id": [i]} for i in range(first, first + length)]

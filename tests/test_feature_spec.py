@@ -220,7 +220,10 @@ def test_a_text_takes_no_spark():
         "print(feature_specs.spark_columns('x array<decimal(5,2)>'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    column = "Column(name='x', dtype='float32', is_list=True, spark_type='array<decimal(5,2)>')"
+    column = (
+        "Column(name='x', dtype='float32', is_list=True, spark_type='array<decimal(5,2)>', "
+        "is_nested=False)"
+    )
     assert done.stdout.strip() == f"[{column}]"
 
 

@@ -120,7 +120,7 @@ def test_a_null_that_spark_writes_is_told_with_its_column(spark, tmp_path):
     path = str(tmp_path / "d")
     df = spark.range(10).withColumn("x", f.expr("if(id = 7, null, cast(id AS FLOAT))"))
     df.write.format("tfrecord").save(path)
-    with pytest.raises(ValueError, match="column 'x' is null or empty in a record of "):
+    with pytest.raises(ValueError, match="column 'x' is null in a record of "):
         sparktf.dataset(path, schema=df, batch_size=2)
     spec = sparktf.feature_spec(df)
     spec["x"] = tf.io.FixedLenFeature([], tf.float32, default_value=math.inf)

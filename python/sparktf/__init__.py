@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sparktf import images
+from sparktf.data.batches import batches
+from sparktf.data.counting import count
 from sparktf.data.datasets import dataset
 from sparktf.data.feature_specs import feature_spec
 from sparktf.models.saving import load_model, repair_saved_model, save_model
@@ -26,8 +28,10 @@ __all__ = [
     "TrainingContext",
     "TrainingError",
     "__version__",
+    "batches",
     "configure",
     "context",
+    "count",
     "dataset",
     "feature_spec",
     "images",

@@ -52,6 +52,7 @@ _TABLE: Final = (
 
 _BY_NUMBER: Final = {dtype.number: dtype.name for dtype in _TABLE}
 _SPARK_TYPES: Final = {dtype.name: dtype.spark for dtype in _TABLE if dtype.spark}
+_LISTS_OF: Final = {dtype.name: dtype.feature_list for dtype in _TABLE if dtype.feature_list}
 _OF_LISTS: Final = {dtype.feature_list: dtype.name for dtype in _TABLE if dtype.feature_list}
 
 # The classes of Spark's types, and the list of a Feature in which the data source writes each.
@@ -82,6 +83,11 @@ def by_number(number: int) -> str | None:
 def of_feature_list(name: str) -> str:
     """What the values of an "int64_list", a "float_list" or a "bytes_list" are read as."""
     return _OF_LISTS[name]
+
+
+def feature_list_of(dtype: str) -> str:
+    """The list whose values are read as "int64", "float32" or "string"."""
+    return _LISTS_OF[dtype]
 
 
 def as_written(column: DataType) -> str | None:

@@ -30,12 +30,14 @@ class Column:
         is_list: Whether a row holds any number of elements; otherwise it holds one.
         spark_type: Its type in a Spark schema, as `simpleString` spells it; None where no such
             schema was given.
+        is_nested: Whether a row holds any number of such lists, as a feature list does.
     """
 
     name: str
     dtype: str
     is_list: bool
     spark_type: str | None = None
+    is_nested: bool = False
 
 
 def feature_spec(
@@ -84,15 +86,19 @@ def feature_spec(
     return {column.name: feature(column, checked.get(column.name)) for column in columns}
 
 
-def spark_columns(schema_or_df: StructType | DataFrame | str) -> list[Column]:
+def spark_columns(schema_or_df: StructType | DataFrame | str, nested: bool = False) -> list[Column]:
     """The columns of a Spark schema.
+
+    Args:
+        schema_or_df: Itself, or what has it.
+        nested: Whether arrays of arrays have a place, as in a SequenceExample.
 
     Raises:
         TypeError: A type that has no feature, or something that is no schema.
         ValueError: A text that is no schema.
     """
     if isinstance(schema_or_df, str):
-        return [_ddl_column(name, found) for name, found in ddl.parse(schema_or_df)]
+        return [_ddl_column(name, found, nested) for name, found in ddl.parse(schema_or_df)]
     schema = getattr(schema_or_df, "schema", schema_or_df)
     if not _is_struct(schema):
         raise TypeError(
@@ -109,12 +115,10 @@ def spark_columns(schema_or_df: StructType | DataFrame | str) -> list[Column]:
         if type(data_type).__name__ == "VectorUDT":
             columns.append(Column(field.name, "float32", True, spark_type))
             continue
-        is_list = isinstance(data_type, ArrayType)
-        dtype = as_written(data_type.elementType if isinstance(data_type, ArrayType) else data_type)
-        if dtype is None:
-            nested = isinstance(getattr(data_type, "elementType", None), ArrayType)
-            raise _no_feature(field.name, spark_type, nested)
-        columns.append(Column(field.name, dtype, is_list, spark_type))
+        depth, element = 0, data_type
+        while isinstance(element, ArrayType):
+            depth, element = depth + 1, element.elementType
+        columns.append(_column(field.name, as_written(element), depth, spark_type, nested))
     return columns
 
 
@@ -124,17 +128,19 @@ def _is_struct(schema: Any) -> TypeGuard[StructType]:
     return types is not None and isinstance(schema, types.StructType)
 
 
-def _ddl_column(name: str, found: ddl.Type) -> Column:
-    dtype = as_written_by_class((found.element or found).kind)
-    if dtype is None:
-        nested = found.element is not None and found.element.element is not None
-        raise _no_feature(name, found.text, nested)
-    return Column(name, dtype, found.element is not None, found.text)
+def _ddl_column(name: str, found: ddl.Type, nested: bool) -> Column:
+    depth, element = 0, found
+    while element.element is not None:
+        depth, element = depth + 1, element.element
+    return _column(name, as_written_by_class(element.kind), depth, found.text, nested)
 
 
-def _no_feature(name: str, spark_type: str, is_nested: bool) -> TypeError:
-    advice = ": flatten it, and name its shape in `shapes`" if is_nested else ""
-    return TypeError(f"column {name!r} has type {spark_type}, which has no feature{advice}")
+def _column(name: str, dtype: str | None, depth: int, spark_type: str, nested: bool) -> Column:
+    """A column of arrays of that depth: 0 for none."""
+    if dtype is None or depth > 1 + nested:
+        advice = ": flatten it, and name its shape in `shapes`" if dtype and depth > 1 else ""
+        raise TypeError(f"column {name!r} has type {spark_type}, which has no feature{advice}")
+    return Column(name, dtype, depth > 0, spark_type, depth > 1)
 
 
 def feature(column: Column, shape: Sequence[int] | None) -> Any:

@@ -91,6 +91,8 @@ class TensorFlowFiles:
         return int(self._gfile.stat(path).length)
 
     def open(self, path: str) -> BinaryIO:
+        if split_scheme(path)[1] is None:
+            return Path(path).open("rb", buffering=0)
         file: BinaryIO = self._gfile.GFile(path, "rb")
         return file
 
@@ -129,7 +131,7 @@ class LocalFiles:
                 "they are looked at: say how they are compressed (--compression none), or write "
                 "them into a file"
             )
-        return Path(path).open("rb")
+        return Path(path).open("rb", buffering=0)
 
 
 def _as_python(part: re.Match[str]) -> str:
