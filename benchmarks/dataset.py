@@ -1,23 +1,30 @@
-"""Times `sparktf.dataset` beside other tf.data pipelines over the same files, in one run.
+"""Times `sparktf.dataset` and `sparktf.batches` beside others over the same files, in one run.
 
-    .venv/bin/python benchmarks/dataset.py --save
+    .venv/bin/python benchmarks/dataset.py --save --peers FOLDER
 
 Spark writes the tables of data_sets.py as TFRecord files. Then each pipeline goes over all batches
 of an epoch, in alternating rounds, and the best counts: of three in each round, where an epoch
 takes less than two seconds, and of one in all, where it takes more than five. "as people write" is
 the pipeline of TensorFlow's guides, which parses record by record. "by hand" is the fastest that we
 know how to write for these files with tf.data alone, of several, each with what it has to be told.
-Unshuffled, the fastest by hand give up a fixed order or read one file at a time; so does sparktf
-where it is told: "sparktf, any order" and "sparktf, one read".
+Unshuffled, the fastest by hand give up a fixed order or read one file at a time.
+
+FOLDER is where `pip install --target FOLDER --no-deps tfrecord crc32c array_record grain` puts
+them: the package `tfrecord`, which reads and parses in Python, and Grain, which reads ArrayRecord
+files of the same Examples, and parses nothing of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
 
 FILES = 8
 
-Make = Callable[[list[str], dict, int, int], "tf.data.Dataset"]
+Make = Callable[[list[str], dict, int, int], "Iterable[dict]"]
 """A pipeline over files with features, in batches of a size, shuffled among so many records."""
 
 
@@ -65,6 +72,55 @@ def ours(
 
     folder = str(Path(files[0]).parent)
     return sparktf.dataset(folder, batch_size=batch, shuffle=shuffle, **arguments)
+
+
+def numpy_batches(
+    files: list[str], spec: dict, batch: int, shuffle: int, **arguments: Any
+) -> Iterable[dict]:
+    import sparktf
+
+    folder = str(Path(files[0]).parent)
+    return sparktf.batches(folder, batch_size=batch, shuffle=shuffle, **arguments)
+
+
+def by_tfrecord(files: list[str], spec: dict, batch: int, shuffle: int) -> Iterable[dict]:
+    """The PyPI package `tfrecord`, whose rows NumPy makes batches of."""
+    import numpy as np
+    from tfrecord.reader import tfrecord_loader
+
+    kinds = {"int64": "int", "float32": "float", "string": "byte"}
+    description = {name: kinds[dtype] for name, dtype in spec.items()}
+    rows = itertools.chain.from_iterable(tfrecord_loader(file, None, description) for file in files)
+    while some := list(itertools.islice(rows, batch)):
+        yield {name: np.array([row[name] for row in some]) for name in some[0]}
+
+
+def by_grain(files: list[str], spec: dict, batch: int, shuffle: int) -> Iterable[dict]:
+    """Grain over ArrayRecord files, with records as bytes."""
+    import grain
+    import numpy as np
+
+    folder = Path(files[0]).parent.with_suffix(".array_record")
+    source = grain.sources.ArrayRecordDataSource(sorted(map(str, folder.iterdir())))
+    records = grain.MapDataset.source(source)
+    if shuffle:
+        records = records.shuffle(seed=1)
+    batches = records.to_iter_dataset().batch(batch, batch_fn=lambda rows: np.array(rows, object))
+    return ({"record": rows} for rows in batches)
+
+
+def write_array_records(files: list[str]) -> None:
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    from sparktf.records.frames import read_records
+
+    folder = Path(files[0]).parent.with_suffix(".array_record")
+    folder.mkdir()
+    for file in files:
+        writer = ArrayRecordWriter(str(folder / Path(file).name), "group_size:1,uncompressed")
+        for _, record in read_records(file):
+            writer.write(record)
+        writer.close()
 
 
 def as_people_write(files: list[str], spec: dict, batch: int, shuffle: int) -> tf.data.Dataset:
@@ -127,10 +183,12 @@ def batched_reads(parse_inside: bool) -> Make:
     return make
 
 
-TUNED: dict[str, Make] = {
-    "sparktf, any order": partial(ours, deterministic=False),
-    "sparktf, one read": partial(ours, num_parallel_reads=1),
+OURS: dict[str, Make] = {
+    "dataset": ours,
+    "dataset, any order": partial(ours, deterministic=False),
+    "batches": numpy_batches,
 }
+PEERS: dict[str, Make] = {"tfrecord": by_tfrecord, "Grain, bytes of ArrayRecord": by_grain}
 BY_HAND: dict[str, Make] = {
     "batched parse": batched_parse(1),
     "batched parse, 4 reads": batched_parse(4),
@@ -149,11 +207,23 @@ def epoch_seconds(
     # as long as the epoch took, whatever the pipeline. So it lives until the time is taken.
     batches = iter(dataset)
     for batch in batches:
-        seen += int(next(iter(batch.values())).shape[0])
+        seen += len(next(iter(batch.values())))
     seconds = time.perf_counter() - start
     if seen != rows:
         raise AssertionError(f"{seen} rows of {rows}")
     return seconds
+
+
+def in_a_process(
+    pipeline: str, files: list[str], spec: dict, batch: int, shuffle: int, rows: int
+) -> float:
+    """The same of a peer, whose messages may not be beside TensorFlow's."""
+    dtypes = {name: feature.dtype.name for name, feature in spec.items()}
+    asked = json.dumps([pipeline, files, dtypes, batch, shuffle, rows])
+    command = [sys.executable, __file__, "--one", asked]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    return float(done.stdout.split()[-1])
 
 
 def improved(best: float, run: Callable[[], float]) -> float:
@@ -167,32 +237,40 @@ def improved(best: float, run: Callable[[], float]) -> float:
     return best
 
 
-def measure(name: str, folder: str, rows: int, rounds: int) -> list[dict[str, object]]:
+def measure(
+    name: str, folder: str, rows: int, rounds: int, peers: dict[str, Make]
+) -> list[dict[str, object]]:
     files = sorted(str(f) for f in Path(folder, name).glob("part-*"))
-    spec = features(name)
+    if "Grain, bytes of ArrayRecord" in peers:
+        write_array_records(files)
     results = []
-    for batch in (128, 1024):
-        for shuffle in (0, 10_000):
-            # Shuffled, no order is kept anyway.
-            tuned = {} if shuffle else TUNED
-            makes = {"sparktf": ours, "as people write": as_people_write} | tuned | BY_HAND
-            seconds = dict.fromkeys(makes, float("inf"))
-            for _ in range(rounds):
-                for pipeline, make in makes.items():
-                    run = partial(epoch_seconds, make, files, spec, batch, shuffle, rows)
-                    seconds[pipeline] = improved(seconds[pipeline], run)
-            case = {"data": name, "batch": batch, "shuffle": shuffle, "rows": rows}
-            results += [case | {"pipeline": p, "seconds": round(s, 4)} for p, s in seconds.items()]
-            by_hand = min(seconds[p] for p in BY_HAND)
-            own = seconds["sparktf"]
-            told = min([own, *(seconds[p] for p in tuned)])
-            print(
-                f"{name:7} batch {batch:5} shuffle {shuffle:6}: sparktf {own:.3f} s, "
-                f"as people write {seconds['as people write'] / own:.2f}x, "
-                f"best by hand {by_hand / own:.2f}x; told what they are {told:.3f} s, "
-                f"best by hand {by_hand / told:.2f}x",
-                flush=True,
-            )
+    few = list(data_sets.ALL[name].few)
+    cases = [(1024, 0, None), (1024, 10_000, None), (128, 0, None), (128, 10_000, None)]
+    if len(few) > 1:
+        cases.append((1024, 0, few))
+    for batch, shuffle, columns in cases:
+        spec = {c: f for c, f in features(name).items() if columns is None or c in columns}
+        wanted = {} if columns is None else {"columns": columns}
+        makes = {pipeline: partial(make, **wanted) for pipeline, make in OURS.items()}
+        makes |= {"as people write": as_people_write} | BY_HAND
+        if columns is None and batch == 1024:
+            makes |= peers
+        seconds = dict.fromkeys(makes, float("inf"))
+        for _ in range(rounds):
+            for pipeline, make in makes.items():
+                case = (files, spec, batch, shuffle, rows)
+                run = partial(in_a_process, pipeline, *case)
+                if pipeline not in PEERS:
+                    run = partial(epoch_seconds, make, *case)
+                seconds[pipeline] = improved(seconds[pipeline], run)
+        about = {"data": name, "batch": batch, "shuffle": shuffle, "rows": rows}
+        about["columns"] = "all" if columns is None else len(columns)
+        results += [about | {"pipeline": p, "seconds": round(s, 4)} for p, s in seconds.items()]
+        by_hand = min(seconds[p] for p in BY_HAND)
+        told = ", ".join(f"{p} {s:.3f} s ({by_hand / s:.2f}x)" for p, s in seconds.items())
+        print(
+            f"{name:7} batch {batch:5} shuffle {shuffle:6} {columns or 'all'}: {told}", flush=True
+        )
     return results
 
 
@@ -201,15 +279,24 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=list(data_sets.ALL), choices=data_sets.ALL)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="times the number of rows")
+    parser.add_argument("--peers", help="a folder with the packages of others, see above")
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # see in_a_process
     parser.add_argument("--save", action="store_true", help="replace the committed results")
     arguments = parser.parse_args()
 
+    if arguments.one:
+        pipeline, *case = json.loads(arguments.one)
+        print(epoch_seconds(PEERS[pipeline], *case))
+        return
+    if arguments.peers:
+        sys.path.append(arguments.peers)
     results = []
     with tempfile.TemporaryDirectory(prefix="sparktf-benchmark-") as folder:
         data_sets.write_files(folder, arguments.data, arguments.scale, FILES)
         for name in arguments.data:
             rows = int(data_sets.ALL[name].rows * arguments.scale)
-            results += measure(name, folder, rows, arguments.rounds)
+            peers = PEERS if arguments.peers else {}
+            results += measure(name, folder, rows, arguments.rounds, peers)
     if arguments.save:
         import tensorflow as tf
 

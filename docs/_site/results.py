@@ -22,7 +22,8 @@ WAYS = {
 
 
 def table(name: str) -> str:
-    return {"scoring": scoring, "training": training, "growth": growth, "scale": scale}[name]()
+    tables = (scoring, training, growth, scale, dataset)
+    return {made.__name__: made for made in tables}[name]()
 
 
 def _load(file: str) -> list[dict[str, Any]]:
@@ -82,6 +83,22 @@ def training() -> str:
         ]
         tables.append(_table(head, rows))
     return "\n\n".join(tables)
+
+
+def dataset() -> str:
+    cases: dict[tuple[str, str, str], dict[str, float]] = {}
+    for result in _load("dataset.json"):
+        if result["batch"] == 1024:
+            wanted = "" if result["columns"] == "all" else f", {result['columns']} columns"
+            order = ", shuffled" if result["shuffle"] else ""
+            case = cases.setdefault((result["data"], wanted, order), {})
+            case[result["pipeline"]] = result["seconds"]
+    rows = []
+    ours = {"dataset": "`sparktf.dataset`", "batches": "`sparktf.batches`"}
+    for case, seconds in cases.items():
+        by_hand = min(s for p, s in seconds.items() if p.startswith("batched"))
+        rows.append(["".join(case), *(f"{by_hand / seconds[p]:.1f}x" for p in ours)])
+    return _table(["", *ours.values()], rows)
 
 
 def growth() -> str:
